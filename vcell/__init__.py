@@ -1,3 +1,42 @@
 """A virtual cell: hold genes of a cell at chosen levels and follow its predicted path through expression space."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+_HOME = {
+    "load": "data", "prepare": "data", "split": "data",
+    "toy_atlas": "toy", "toy_truth": "toy",
+    "Config": "model", "MaskedAutoencoder": "model", "load_model": "model",
+    "fit": "training", "History": "training",
+    "evaluate": "evaluation", "Report": "evaluation", "impute": "evaluation", "embed": "evaluation", "CellMap": "evaluation",
+    "perturb": "perturbation", "trajectory": "perturbation", "Trajectory": "perturbation",
+    "screen": "perturbation", "Screen": "perturbation",
+}  # fmt: skip
+
+if TYPE_CHECKING:
+    from .data import load, prepare, split
+    from .evaluation import CellMap, Report, embed, evaluate, impute
+    from .model import Config, MaskedAutoencoder, load_model
+    from .perturbation import Screen, Trajectory, perturb, screen, trajectory
+    from .toy import toy_atlas, toy_truth
+    from .training import History, fit
+
+__all__ = [
+    "load", "prepare", "split", "toy_atlas", "toy_truth",
+    "Config", "MaskedAutoencoder", "load_model", "fit", "History",
+    "evaluate", "Report", "impute", "embed", "CellMap",
+    "perturb", "trajectory", "Trajectory", "screen", "Screen",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    # torch and scanpy take seconds to import: `vcell --help` should not wait for them
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -8,6 +8,7 @@ __all__ = ['log', 'impute', 'Report', 'evaluate', 'CellMap', 'embed']
 # %% ../nbs/04_evaluation.ipynb #imports
 import json
 import logging
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +45,10 @@ def impute(
     cells = cells_of(align(adata, model.genes))
     needed, free = 4 * len(cells.totals) * len(model.genes), psutil.virtual_memory().available
     if needed > free:
-        raise MemoryError(f"The profiles of {len(cells.totals):,} cells x {len(model.genes):,} genes take {needed / 2**30:.1f} GiB and "
-                          f"{free / 2**30:.1f} GiB are free. Pass {int(len(cells.totals) * free / needed / 2):,} cells at a time.")
+        raise MemoryError(
+            f"The profiles of {len(cells.totals):,} cells x {len(model.genes):,} genes take {needed / 2**30:.1f} GiB and "
+            f"{free / 2**30:.1f} GiB are free. Pass {int(len(cells.totals) * free / needed / 2):,} cells at a time."
+        )
     profiles = np.empty((len(cells.totals), len(model.genes)), np.float32)
     for start in range(0, len(profiles), batch_size):
         batch = cells[start : start + batch_size]
@@ -74,7 +77,9 @@ class _Task:
     def residual(self, known: sp.csr_matrix) -> np.ndarray:
         "(cells,) how far a cell's visible values lie above their genes' means."
         row = np.repeat(np.arange(known.shape[0]), np.diff(known.indptr))
-        return np.bincount(row, known.data - self.mean[known.indices], known.shape[0]) / np.maximum(np.diff(known.indptr), 1)
+        return np.bincount(row, known.data - self.mean[known.indices], known.shape[0]) / np.maximum(
+            np.diff(known.indptr), 1
+        )
 
     def from_rates(self, log_rate: np.ndarray) -> np.ndarray:
         "The expected values given detection, from a log rate per hidden value."
@@ -102,15 +107,22 @@ def _nearest_rates(task: _Task, *, neighbours: int = 60, prior: float = 2.0) -> 
 
     size = min(30, min(task.train.X.shape) - 1)
     reducer = TruncatedSVD(size, random_state=0).fit(task.train.X)
-    near = NearestNeighbors(n_neighbors=min(neighbours, task.train.X.shape[0])).fit(normalize(reducer.transform(task.train.X)))
+    near = NearestNeighbors(n_neighbors=min(neighbours, task.train.X.shape[0])).fit(
+        normalize(reducer.transform(task.train.X))
+    )
     index = near.kneighbors(normalize(reducer.transform(task.known)), return_distance=False)
     cell = np.repeat(np.arange(len(index)), index.shape[1])
-    chosen = sp.csr_matrix((np.ones(index.size, np.float32), (cell, index.ravel())), shape=(len(index), task.train.X.shape[0]))
+    chosen = sp.csr_matrix(
+        (np.ones(index.size, np.float32), (cell, index.ravel())), shape=(len(index), task.train.X.shape[0])
+    )
     exposure = task.train.totals / task.target_sum
+    assert task.train.counts is not None, "chosen for data with counts only"
     overall = np.asarray(task.train.counts.sum(0)).ravel() / exposure.sum()
     observed = np.asarray((chosen @ task.train.counts).todense())[task.row, task.gene]
     typical = prior * exposure.mean()
-    return task.from_rates(np.log((observed + typical * overall[task.gene] + 1e-9) / ((chosen @ exposure)[task.row] + typical)))
+    return task.from_rates(
+        np.log((observed + typical * overall[task.gene] + 1e-9) / ((chosen @ exposure)[task.row] + typical))
+    )
 
 
 def _pca_ridge(task: _Task, *, components: int = 20, penalty: float = 10.0) -> np.ndarray:
@@ -138,7 +150,10 @@ def _pca_ridge(task: _Task, *, components: int = 20, penalty: float = 10.0) -> n
     return task.mean[task.gene] + (weight[task.gene] * (features(task.known) / scale)[task.row]).sum(1)
 
 # %% ../nbs/04_evaluation.ipynb #report
-_SCORED = {"unseen": "cells that the model has never seen", "validation": "the held-out cells on which training was stopped"}
+_SCORED = {
+    "unseen": "cells that the model has never seen",
+    "validation": "the held-out cells on which training was stopped",
+}
 
 
 @dataclass
@@ -161,7 +176,9 @@ class Report:
 
         ax = ax or plt.subplots(figsize=(6, 0.45 * len(self.table) + 0.8), layout="constrained")[1]
         errors = self.table["mse"].sort_values(ascending=False)
-        bars = ax.barh(errors.index, errors, color=["#d1701f" if name == "model" else "#9db4cc" for name in errors.index])
+        bars = ax.barh(
+            errors.index, errors, color=["#d1701f" if name == "model" else "#9db4cc" for name in errors.index]
+        )
         ax.bar_label(bars, fmt=" %.3f", fontsize=8)
         ax.margins(x=0.12)
         ax.set(xlabel=f"mean squared error of {self.protocol['hidden values']:,} hidden values")
@@ -169,8 +186,16 @@ class Report:
 
     def to_json(self, path: str | Path | None = None) -> str:
         "The report as JSON, written to `path` too if one is given."
-        text = json.dumps({"protocol": self.protocol, "table": self.table.to_dict("index"), "by_group": self.by_group.to_dict("index"),
-                           "per_gene": self.per_gene.to_dict("index")}, indent=1, default=float)
+        text = json.dumps(
+            {
+                "protocol": self.protocol,
+                "table": self.table.to_dict("index"),
+                "by_group": self.by_group.to_dict("index"),
+                "per_gene": self.per_gene.to_dict("index"),
+            },
+            indent=1,
+            default=float,
+        )
         if path is not None:
             Path(path).write_text(text)
         return text
@@ -189,15 +214,21 @@ class Report:
 # %% ../nbs/04_evaluation.ipynb #choose-cells
 def _sides(model: MaskedAutoencoder, cells: Cells, train: Cells | None) -> tuple[Cells, np.ndarray, str]:
     "Training cells for the baselines, rows to score, and what these are."
-    trained, stopped = (np.isin(cells.keys, getattr(model, name).cpu().numpy()) for name in ("train_cells", "validation_cells"))
+    trained, stopped = (
+        np.isin(cells.keys, getattr(model, name).cpu().numpy()) for name in ("train_cells", "validation_cells")
+    )
     unseen = ~trained & ~stopped
     rows, kind = (unseen, "unseen") if unseen.any() else (stopped, "validation")
     if not rows.any():
-        raise ValueError(f"Found {len(cells.totals):,} cells and the model was trained on every one. Expected some that it was not trained on: "
-                         "put cells aside with split(), or train with validation=0.2.")
+        raise ValueError(
+            f"Found {len(cells.totals):,} cells and the model was trained on every one. Expected some that it was not trained on: "
+            "put cells aside with split(), or train with validation=0.2."
+        )
     learned = cells[trained] if train is None else train
     if not len(learned.totals):
-        raise ValueError("Found none of the model's training cells in the data, which the baselines are fitted on. Pass them as train=.")
+        raise ValueError(
+            "Found none of the model's training cells in the data, which the baselines are fitted on. Pass them as train=."
+        )
     if np.isin(learned.keys, cells.keys[rows]).any():
         raise ValueError("Found cells of train= among those to be scored. Expected no cell on both sides.")
     return learned, rows, _SCORED[kind]
@@ -236,20 +267,33 @@ def evaluate(
     learned, rows, kind = _sides(model, cells, None if train is None else cells_of(align(train, model.genes)))
     for name, other in (others or {}).items():
         if other.genes != model.genes or np.isin(cells.keys[rows], other.train_cells.cpu().numpy()).any():
-            raise ValueError(f"Found that {name!r} has other genes, or was trained on cells to be scored. Expected a model of the same genes and training cells.")
+            raise ValueError(
+                f"Found that {name!r} has other genes, or was trained on cells to be scored. Expected a model of the same genes and training cells."
+            )
     test = cells[rows]
     task = _Task(learned, test, hide(test.X, cells=np.arange(len(test.totals)), seed=seed), model.target_sum)
     predictors: dict[str, Any] = {"model": lambda task: predict_hidden(model, task.test, task.hidden)}
-    predictors |= {name: lambda task, other=other: predict_hidden(other, task.test, task.hidden) for name, other in (others or {}).items()}
+    predictors |= {
+        name: lambda task, other=other: predict_hidden(other, task.test, task.hidden)
+        for name, other in (others or {}).items()
+    }
     if test.counts is not None and learned.counts is not None:
         predictors |= {"rates of nearest cells": _nearest_rates, "one rate per gene": _one_rate}
     predictors |= {"PCA + ridge": _pca_ridge, "gene mean + cell residual": _gene_mean_residual, "gene mean": _gene_mean}
     bar = tqdm(predictors.items(), desc="evaluating", unit="predictor", disable=not progress)
     predicted = {name: np.asarray(predict(task), dtype=np.float64) for name, predict in bar}
-    return _report(task, predicted, model.genes, None if by is None else adata.obs[by].to_numpy()[rows], {"scored": kind, "seed": seed})
+    return _report(
+        task,
+        predicted,
+        model.genes,
+        None if by is None else adata.obs[by].to_numpy()[rows],
+        {"scored": kind, "seed": seed},
+    )
 
 
-def _report(task: _Task, predicted: dict[str, np.ndarray], genes: list[str], groups: np.ndarray | None, protocol: dict[str, Any]) -> Report:
+def _report(
+    task: _Task, predicted: dict[str, np.ndarray], genes: list[str], groups: np.ndarray | None, protocol: dict[str, Any]
+) -> Report:
     error = pd.DataFrame({name: (values - task.value) ** 2 for name, values in predicted.items()})
     gene = error[["model", "gene mean"]].groupby(task.gene).mean()
     gene.insert(0, "hidden", error.groupby(task.gene).size())
@@ -258,7 +302,12 @@ def _report(task: _Task, predicted: dict[str, np.ndarray], genes: list[str], gro
     if groups is not None:
         by_group = error.groupby(groups[task.row].astype(str)).mean()
         by_group.insert(0, "cells", pd.Series(groups.astype(str)).value_counts())
-    protocol |= {"cells": len(task.test.totals), "hidden values": len(task.value), "genes": len(genes), "training cells": len(task.train.totals)}
+    protocol |= {
+        "cells": len(task.test.totals),
+        "hidden values": len(task.value),
+        "genes": len(genes),
+        "training cells": len(task.train.totals),
+    }
     table = pd.DataFrame({name: _scores(task, values) for name, values in predicted.items()}).T.rename_axis("predictor")
     return Report(table.sort_values("mse"), gene, by_group, protocol)
 
@@ -286,7 +335,9 @@ class CellMap:
     def _near(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         states = np.atleast_2d(np.asarray(states, np.float32))
         if states.shape[1] != len(self.genes):
-            raise ValueError(f"Found states of shape {states.shape}. Expected (states, {len(self.genes)} genes), in the order of the model's genes.")
+            raise ValueError(
+                f"Found states of shape {states.shape}. Expected (states, {len(self.genes)} genes), in the order of the model's genes."
+            )
         distance, index = self._search.kneighbors((states[:, self.columns] - self.center) @ self.axes.T)
         return distance, index
 
@@ -309,9 +360,11 @@ class CellMap:
         points = {"predicted": self.points, "original": self.original}[which]
         size = float(np.clip(12_000 / len(points), 2, 18))
         if color is None:
-            ax.scatter(*points.T, s=size, color="0.75", lw=0)
+            ax.scatter(points[:, 0], points[:, 1], s=size, color="0.75", lw=0)
         elif pd.api.types.is_numeric_dtype(self.obs[color]):
-            ax.figure.colorbar(ax.scatter(*points.T, s=size, c=self.obs[color], cmap="viridis", lw=0), label=color)
+            ax.figure.colorbar(
+                ax.scatter(points[:, 0], points[:, 1], s=size, c=self.obs[color], cmap="viridis", lw=0), label=color
+            )
         else:
             _scatter_groups(ax, points, self.obs[color].astype(str).to_numpy(), size, color)
         ax.set(xticks=[], yticks=[], xlabel=f"map of {which} profiles")
@@ -322,10 +375,25 @@ def _scatter_groups(ax: Axes, points: np.ndarray, groups: np.ndarray, size: floa
     from matplotlib import colormaps
 
     names = sorted(set(groups))
-    colors = colormaps["tab10" if len(names) <= 10 else "tab20"].colors
+    colors = colormaps["tab10" if len(names) <= 10 else "tab20"](np.arange(20) % (10 if len(names) <= 10 else 20))
     for number, name in enumerate(names):
-        ax.scatter(*points[groups == name].T, s=size, color=colors[number % len(colors)], lw=0, label=name.replace("$", r"\$"))
-    ax.legend(title=title, fontsize=7, title_fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
+        ax.scatter(
+            points[groups == name, 0],
+            points[groups == name, 1],
+            s=size,
+            color=colors[number % 20],
+            lw=0,
+            label=name.replace("$", r"\$"),
+        )
+    ax.legend(
+        title=title,
+        fontsize=7,
+        title_fontsize=7,
+        frameon=False,
+        loc="center left",
+        bbox_to_anchor=(1, 0.5),
+        markerscale=2,
+    )
 
 # %% ../nbs/04_evaluation.ipynb #embed
 def embed(
@@ -371,5 +439,11 @@ def _umap(scores: np.ndarray, neighbours: int, seed: int) -> np.ndarray:
     from umap import UMAP
 
     distance, index = NearestNeighbors(n_neighbors=size).fit(scores).kneighbors(scores)
-    reducer = UMAP(n_neighbors=size, random_state=seed, n_jobs=1, precomputed_knn=(index, distance.astype(np.float32)))
-    return reducer.fit_transform(scores.astype(np.float32))
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="precomputed_knn"
+        )  # says that its transform will not work: we place states ourselves
+        reducer = UMAP(
+            n_neighbors=size, random_state=seed, n_jobs=1, precomputed_knn=(index, distance.astype(np.float32))
+        )
+        return reducer.fit_transform(scores.astype(np.float32))

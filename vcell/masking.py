@@ -33,7 +33,7 @@ def uniform(
     return (state >> np.uint64(11)) * 2.0**-53
 
 # %% ../nbs/01_masking.ipynb #hide
-_SHARE, _VALUE, _ZERO = 1, 2, 3  # separate streams of chance for what is drawn here
+_SHARE, _VALUE, _ZERO, _ZEROS = 1, 2, 3, 4  # separate streams of chance for what is drawn here
 
 
 def _check_share(share: tuple[float, float]) -> None:
@@ -68,19 +68,23 @@ def visible(
     cells: np.ndarray,  # (cells,) the number of each cell in its data set
     seed: int,  # of the training
     epoch: int = 0,  # another epoch, other zeros
-    zeros: float = 0.1,  # zeros to show, as a share of the cell's number of stored values
+    zeros: float = 0.1,  # most zeros to show, as a share of the cell's number of stored values
 ) -> sp.csr_matrix:
     "What is seen of `X`: a CSR matrix (cells, genes) of the values not hidden, and of some zeros, stored as zeros."
     stored = np.diff(X.indptr)
     row = np.repeat(np.arange(X.shape[0]), stored)
-    wanted = np.rint(zeros * stored).astype(np.int64)
+    some = np.maximum(0, 2 * uniform(seed, _ZEROS, epoch, cells) - 1)  # none in half of the cells
+    wanted = np.rint(zeros * some * stored).astype(np.int64)
     zero_row = np.repeat(np.arange(X.shape[0]), wanted)
     place = np.arange(len(zero_row)) - np.repeat(np.cumsum(wanted) - wanted, wanted)
     zero_gene = (uniform(seed, _ZERO, epoch, np.asarray(cells)[zero_row], place) * X.shape[1]).astype(np.int64)
     entry = np.unique(zero_row * X.shape[1] + zero_gene)
     entry = entry[~np.isin(entry, row * X.shape[1] + X.indices)]
-    return _store(X.shape, np.r_[row[~hidden] * X.shape[1] + X.indices[~hidden], entry],
-                  np.r_[X.data[~hidden], np.zeros(len(entry), X.dtype)])
+    return _store(
+        X.shape,
+        np.r_[row[~hidden] * X.shape[1] + X.indices[~hidden], entry],
+        np.r_[X.data[~hidden], np.zeros(len(entry), X.dtype)],
+    )
 
 
 def _store(shape: tuple[int, int], entry: np.ndarray, values: np.ndarray) -> sp.csr_matrix:
@@ -88,7 +92,9 @@ def _store(shape: tuple[int, int], entry: np.ndarray, values: np.ndarray) -> sp.
     order = np.argsort(entry)
     row, column = np.divmod(entry[order], shape[1])
     indptr = np.searchsorted(row, np.arange(shape[0] + 1))
-    return sp.csr_matrix((values[order].astype(np.float32), column.astype(np.int32), indptr.astype(np.int32)), shape=shape)
+    return sp.csr_matrix(
+        (values[order].astype(np.float32), column.astype(np.int32), indptr.astype(np.int32)), shape=shape
+    )
 
 # %% ../nbs/01_masking.ipynb #hold
 def hold(
@@ -101,7 +107,9 @@ def hold(
     values = np.broadcast_to(np.asarray(levels, dtype=np.float32), (X.shape[0], len(genes)))
     if not (np.isfinite(values) & (values >= 0)).all():
         wrong = values[~(np.isfinite(values) & (values >= 0))][0]
-        raise ValueError(f"Found the level {wrong}. Expected log-normalised levels: finite numbers from 0 (knock-out) up.")
+        raise ValueError(
+            f"Found the level {wrong}. Expected log-normalised levels: finite numbers from 0 (knock-out) up."
+        )
     row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
     keep = ~np.isin(X.indices, genes)
     held = (np.arange(X.shape[0])[:, None] * X.shape[1] + genes[None]).ravel()

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['log', 'Likelihood', 'Config', 'Poisson', 'NegativeBinomial', 'truncated_loss', 'expected_log1p', 'detected_rates',
-           'MaskedAutoencoder', 'write_folder', 'read_folder', 'load_model']
+           'Encoder', 'Decoder', 'MaskedAutoencoder', 'write_folder', 'read_folder', 'load_model']
 
 # %% ../nbs/02_model.ipynb #imports
 import dataclasses
@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +38,7 @@ Likelihood = Literal["poisson", "negative_binomial", "gaussian"]
 class Config:
     "The settings of a model and of its training."
 
-    n_hidden: int = 1024
+    n_hidden: int = 256
     n_layers: int = 1
     likelihood: Likelihood = "poisson"
     dropout: float = 0.5
@@ -49,28 +48,52 @@ class Config:
     rectified: bool = False
     share: tuple[float, float] = (0.5, 0.8)
     seen_zeros: float = 0.1
-    detection: float = 0.0
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.01
+    detection: float = 1.0
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.1
     decay: bool = True
-    epochs: int = 40
+    epochs: int = 25
     batch_size: int = 64
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "share", tuple(self.share))  # JSON knows lists only
-        for name, least in {"n_hidden": 1, "n_layers": 1, "epochs": 1, "batch_size": 1, "seen_zeros": 0, "detection": 0, "weight_decay": 0}.items():
+        for name, least in {
+            "n_hidden": 1,
+            "n_layers": 1,
+            "epochs": 1,
+            "batch_size": 1,
+            "seen_zeros": 0,
+            "detection": 0,
+            "weight_decay": 0,
+        }.items():
             if not getattr(self, name) >= least:
                 raise ValueError(f"Found {name}={getattr(self, name)!r}. Expected a number from {least} up.")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"Found dropout={self.dropout!r}. Expected a share from 0 to below 1.")
         if self.likelihood not in ("poisson", "negative_binomial", "gaussian"):
-            raise ValueError(f"Found likelihood={self.likelihood!r}. Expected 'poisson', 'negative_binomial' or 'gaussian'.")
+            raise ValueError(
+                f"Found likelihood={self.likelihood!r}. Expected 'poisson', 'negative_binomial' or 'gaussian'."
+            )
 
     @classmethod
     def seed(cls) -> "Config":
         "The original: values in, values out, one bottleneck of 1,024 with ReLU, masked mean squared error, Adam, batch 32, 50 epochs."
-        return cls(likelihood="gaussian", dropout=0.0, indicators=False, known_total=False, centred=False, rectified=True,
-                   seen_zeros=0.0, learning_rate=1e-3, weight_decay=0.0, decay=False, epochs=50, batch_size=32)
+        return cls(
+            n_hidden=1024,
+            likelihood="gaussian",
+            dropout=0.0,
+            detection=0.0,
+            indicators=False,
+            known_total=False,
+            centred=False,
+            rectified=True,
+            seen_zeros=0.0,
+            learning_rate=1e-3,
+            weight_decay=0.0,
+            decay=False,
+            epochs=50,
+            batch_size=32,
+        )
 
 # %% ../nbs/02_model.ipynb #distributions
 class Poisson:
@@ -175,15 +198,104 @@ def detected_rates(
             break
     return log_rate
 
+# %% ../nbs/02_model.ipynb #encoder
+def _spread(generator: torch.Generator, *shape: int, bound: float) -> nn.Parameter:
+    "Starting weights, uniform from -bound to bound."
+    return nn.Parameter((torch.rand(*shape, generator=generator) * 2 - 1) * bound)
+
+
+class Encoder(nn.Module):
+    "From what is known of a cell to the bottleneck."
+
+    mean: Tensor  # (genes,) the mean log-normalised value where the gene is detected in training
+
+    def __init__(self, config: Config, n_genes: int, generator: torch.Generator):
+        super().__init__()
+        self.config, n_hidden = config, config.n_hidden
+        self.value = _spread(generator, n_genes, n_hidden, bound=1.0 if config.centred else n_genes**-0.5)
+        self.known = _spread(generator, n_genes, n_hidden, bound=1.0) if config.indicators else None
+        self.total = nn.Parameter(torch.zeros(2, n_hidden)) if config.known_total else None
+        self.bias = nn.Parameter(torch.zeros(n_hidden))
+        layers = (_spread(generator, n_hidden, n_hidden, bound=n_hidden**-0.5) for _ in range(config.n_layers - 1))
+        self.layers = nn.ParameterList(layers)
+        self.register_buffer("mean", torch.zeros(n_genes))
+
+    def forward(self, known: sp.csr_matrix, totals: np.ndarray, chance: torch.Generator | None) -> Tensor:
+        "The bottleneck, shape (cells, n_hidden). Dropout is drawn from `chance`; without it nothing is dropped."
+        gene, offset = (
+            torch.from_numpy(x.astype(np.int64)).to(self.bias.device) for x in (known.indices, known.indptr[:-1])
+        )
+        value = torch.from_numpy(known.data).to(self.bias)
+        n_known = torch.from_numpy(np.diff(known.indptr)).to(self.bias)[:, None] + 1
+        if self.config.centred:
+            value = value - self.mean[gene]
+        hidden = F.embedding_bag(gene, self.value, offset, mode="sum", per_sample_weights=value)
+        if self.known is not None:
+            hidden = hidden + F.embedding_bag(gene, self.known, offset, mode="sum")
+        if self.config.centred:
+            hidden = hidden / n_known.sqrt()
+        hidden = hidden + self.bias
+        if self.total is not None:
+            total = torch.from_numpy(np.log(np.asarray(totals))).to(self.bias)[:, None]
+            hidden = hidden + torch.cat([total - 8, n_known.log() - 5], 1) @ self.total
+        hidden = _drop(torch.relu(hidden), self.config.dropout, chance)
+        for weight in self.layers:
+            hidden = hidden + _drop(torch.relu(hidden @ weight), self.config.dropout, chance)
+        return hidden
+
+
+def _drop(hidden: Tensor, share: float, chance: torch.Generator | None) -> Tensor:
+    "Dropout from a generator of our own, so that a resumed training draws the same numbers."
+    if chance is None or not share:
+        return hidden
+    return hidden * (torch.rand(hidden.shape, generator=chance, device=hidden.device) >= share) / (1 - share)
+
+# %% ../nbs/02_model.ipynb #decoder
+class Decoder(nn.Module):
+    "From the bottleneck to what is expected of every gene."
+
+    def __init__(self, config: Config, n_genes: int, generator: torch.Generator):
+        super().__init__()
+        self.config = config
+        self.weight = _spread(
+            generator, n_genes, config.n_hidden, bound=0.02 if config.centred else config.n_hidden**-0.5
+        )
+        self.bias = nn.Parameter(torch.zeros(n_genes))
+        counted = config.likelihood == "negative_binomial"
+        self.log_dispersion = nn.Parameter(torch.full((n_genes,), 2.0)) if counted else None
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        "One number per cell and gene: log rate per `target_sum` molecules, or the log-normalised value itself."
+        output = F.linear(hidden, self.weight, self.bias)
+        return torch.relu(output) if self.config.rectified else output
+
+    def counts(self, log_rate: Tensor, exposure: Tensor, gene: Tensor) -> Poisson | NegativeBinomial:
+        "The counts at places with these log rates, `exposure` = total / target sum and gene number, all of one shape."
+        mean = torch.exp((log_rate + exposure.log()).clamp(-14, 9.5))
+        if self.log_dispersion is None:
+            return Poisson(mean)
+        return NegativeBinomial(mean, self.log_dispersion.clamp(-4, 8).exp()[gene])
+
+    def log_zero(self, log_rate: Tensor, exposure: Tensor) -> Tensor:
+        "Log probability that each gene is not detected, (cells, genes), with `exposure` (cells,)."
+        mean = torch.exp(log_rate + exposure.log()[:, None])
+        if self.log_dispersion is None:
+            return -mean
+        return NegativeBinomial(mean, self.log_dispersion.clamp(-4, 8).exp()).log_zero()
+
+    def expected(self, output: Tensor, exposure: Tensor, gene: Tensor, *, given_detected: bool = False) -> Tensor:
+        "The expected log-normalised values at such places, of the shape of `output`."
+        if self.config.likelihood == "gaussian":
+            return output.clamp(min=0)
+        return expected_log1p(self.counts(output, exposure, gene), 1 / exposure, given_detected=given_detected)
+
 # %% ../nbs/02_model.ipynb #autoencoder
 class MaskedAutoencoder(nn.Module):
     "Expected expression of every gene of a cell, from those that are known and the cell's total count."
 
-    # what the training data looked like, per gene, and which cells were seen: kept with the weights
-    mean: Tensor
-    highest: Tensor
-    train_cells: Tensor
-    validation_cells: Tensor
+    highest: Tensor  # (genes,) the highest log-normalised level in training
+    train_cells: Tensor  # (training cells,) their keys
+    validation_cells: Tensor  # (held-out cells,) their keys
 
     def __init__(
         self,
@@ -196,79 +308,16 @@ class MaskedAutoencoder(nn.Module):
         super().__init__()
         self.config, self.genes, self.target_sum = config, list(genes), float(target_sum)
         self.record: dict[str, Any] = {}
-        n_genes, n_hidden = len(self.genes), config.n_hidden
         generator = torch.Generator().manual_seed(seed)
-
-        def uniform(*shape: int, bound: float) -> nn.Parameter:
-            return nn.Parameter((torch.rand(*shape, generator=generator) * 2 - 1) * bound)
-
-        self.value_weight = uniform(n_genes, n_hidden, bound=1.0 if config.centred else n_genes**-0.5)
-        self.bias = nn.Parameter(torch.zeros(n_hidden))
-        if config.indicators:
-            self.known_weight = uniform(n_genes, n_hidden, bound=1.0)
-        if config.known_total:
-            self.total_weight = nn.Parameter(torch.zeros(2, n_hidden))
-        self.layers = nn.ParameterList(uniform(n_hidden, n_hidden, bound=n_hidden**-0.5) for _ in range(config.n_layers - 1))
-        self.gene_weight = uniform(n_genes, n_hidden, bound=0.02 if config.centred else n_hidden**-0.5)
-        self.gene_bias = nn.Parameter(torch.zeros(n_genes))
-        if config.likelihood == "negative_binomial":
-            self.log_dispersion = nn.Parameter(torch.full((n_genes,), 2.0))
-        self.register_buffer("mean", torch.zeros(n_genes))
-        self.register_buffer("highest", torch.zeros(n_genes))
-        self.register_buffer("train_cells", torch.zeros(0, dtype=torch.int64))
-        self.register_buffer("validation_cells", torch.zeros(0, dtype=torch.int64))
-
-    def encode(
-        self,
-        known: sp.csr_matrix,  # (cells, genes): what is stored is known
-        totals: np.ndarray,  # (cells,) total counts
-        chance: torch.Generator | None = None,  # of dropout; without it nothing is dropped
-    ) -> Tensor:
-        "The bottleneck, shape (cells, n_hidden)."
-        gene = torch.from_numpy(known.indices.astype(np.int64)).to(self.bias.device)
-        offset = torch.from_numpy(known.indptr[:-1].astype(np.int64)).to(self.bias.device)
-        value = torch.from_numpy(known.data).to(self.bias)
-        n_known = torch.from_numpy(np.diff(known.indptr)).to(self.bias)[:, None] + 1
-        if self.config.centred:
-            value = value - self.mean[gene]
-        hidden = F.embedding_bag(gene, self.value_weight, offset, mode="sum", per_sample_weights=value)
-        if self.config.indicators:
-            hidden = hidden + F.embedding_bag(gene, self.known_weight, offset, mode="sum")
-        if self.config.centred:
-            hidden = hidden / n_known.sqrt()
-        hidden = hidden + self.bias
-        if self.config.known_total:
-            total = torch.from_numpy(np.log(np.asarray(totals))).to(self.bias)[:, None]
-            hidden = hidden + torch.cat([total - 8, n_known.log() - 5], 1) @ self.total_weight
-        hidden = self._drop(torch.relu(hidden), chance)
-        for weight in self.layers:
-            hidden = hidden + self._drop(torch.relu(hidden @ weight), chance)
-        return hidden
-
-    def _drop(self, hidden: Tensor, chance: torch.Generator | None) -> Tensor:
-        "Dropout from a generator of our own, so that a resumed training draws the same numbers."
-        if chance is None or not self.config.dropout:
-            return hidden
-        kept = torch.rand(hidden.shape, generator=chance, device=hidden.device) >= self.config.dropout
-        return hidden * kept / (1 - self.config.dropout)
+        self.encoder = Encoder(config, len(self.genes), generator)
+        self.decoder = Decoder(config, len(self.genes), generator)
+        self.register_buffer("highest", torch.zeros(len(self.genes)))
+        for name in ("train_cells", "validation_cells"):
+            self.register_buffer(name, torch.zeros(0, dtype=torch.int64))
 
     def forward(self, known: sp.csr_matrix, totals: np.ndarray, chance: torch.Generator | None = None) -> Tensor:
-        "One number per cell and gene: log rate per `target_sum` molecules, or for the Gaussian the log-normalised value itself."
-        output = F.linear(self.encode(known, totals, chance), self.gene_weight, self.gene_bias)
-        return torch.relu(output) if self.config.rectified else output
-
-    def counts(self, log_rate: Tensor, exposure: Tensor, gene: Tensor) -> Poisson | NegativeBinomial:
-        "The distribution of counts at places with these log rates, `exposure` = total / target sum and gene number, all of one shape."
-        mean = torch.exp((log_rate + exposure.log()).clamp(-14, 9.5))
-        if self.config.likelihood == "negative_binomial":
-            return NegativeBinomial(mean, self.log_dispersion.clamp(-4, 8).exp()[gene])
-        return Poisson(mean)
-
-    def expected(self, output: Tensor, exposure: Tensor, gene: Tensor, *, given_detected: bool = False) -> Tensor:
-        "The expected log-normalised values at such places, of the shape of `output`."
-        if self.config.likelihood == "gaussian":
-            return output.clamp(min=0)
-        return expected_log1p(self.counts(output, exposure, gene), 1 / exposure, given_detected=given_detected)
+        "What the decoder gives, (cells, genes), from what is known of each cell and its total count (cells,)."
+        return self.decoder(self.encoder(known, totals, chance))
 
     @torch.no_grad()
     def predict(self, known: sp.csr_matrix, totals: np.ndarray, *, given_detected: bool = False) -> np.ndarray:
@@ -276,17 +325,17 @@ class MaskedAutoencoder(nn.Module):
         output = self(known, totals)
         exposure = torch.from_numpy(np.asarray(totals) / self.target_sum).to(output)[:, None].expand_as(output)
         gene = torch.arange(output.shape[1], device=output.device).expand_as(output)
-        return self.expected(output, exposure, gene, given_detected=given_detected).cpu().numpy()
+        return self.decoder.expected(output, exposure, gene, given_detected=given_detected).cpu().numpy()
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        "Writes weights, settings, gene names and training record to a folder that `load_model` reads. Raises `FileExistsError` unless `overwrite`."
-        record = _FORMAT | {"config": dataclasses.asdict(self.config), "genes": self.genes, "target_sum": self.target_sum, "record": self.record}
-        return write_folder(path, self.state_dict(), record, overwrite=overwrite)
+        "Writes a folder that `load_model` reads. Raises `FileExistsError` unless `overwrite`."
+        return write_folder(path, self.state_dict(), _describe(self), overwrite=overwrite)
 
     def __repr__(self) -> str:
-        size = sum(p.numel() for p in self.parameters())
-        return (f"MaskedAutoencoder({len(self.genes):,} genes, {self.config.n_hidden:,} hidden, {self.config.likelihood}, "
-                f"{size:,} parameters, {len(self.train_cells):,} training cells)")
+        return (
+            f"MaskedAutoencoder({len(self.genes):,} genes, {self.config.n_hidden:,} hidden, {self.config.likelihood}, "
+            f"{sum(p.numel() for p in self.parameters()):,} parameters, {len(self.train_cells):,} training cells)"
+        )
 
 # %% ../nbs/02_model.ipynb #write-folder
 def write_folder(
@@ -326,10 +375,14 @@ def read_folder(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     "What `write_folder` wrote. Raises `FileNotFoundError`, or `ValueError` for anything that is not whole or not ours."
     path = Path(path)
     if path.is_file():
-        raise ValueError(f"Found a file at {path}. Expected a folder with tensors.safetensors and record.json, as model.save makes; "
-                         "vcell reads no pickles, since these can run code.")
+        raise ValueError(
+            f"Found a file at {path}. Expected a folder with tensors.safetensors and record.json, as model.save makes; "
+            "vcell reads no pickles, since these can run code."
+        )
     if missing := [name for name in ("record.json", "tensors.safetensors") if not (path / name).is_file()]:
-        raise FileNotFoundError(f"Did not find {' and '.join(missing)} in {path}. Expected the folder that model.save or fit(checkpoint=...) made.")
+        raise FileNotFoundError(
+            f"Did not find {' and '.join(missing)} in {path}. Expected the folder that model.save or fit(checkpoint=...) made."
+        )
     try:
         record = json.loads((path / "record.json").read_text())
         blob = (path / "tensors.safetensors").read_bytes()
@@ -337,13 +390,25 @@ def read_folder(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             raise ValueError("its checksum is not the one recorded when it was written")
         tensors = load_tensors(blob)
     except (ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise ValueError(f"Found a damaged folder at {path}: {error}. Take an earlier copy, or make it again.") from error
-    if wrong := [name for name, tensor in tensors.items() if tensor.is_floating_point() and not torch.isfinite(tensor).all()]:
-        raise ValueError(f"Found NaN or infinite numbers in {', '.join(wrong)} of {path}. Take an earlier copy, or train again.")
+        raise ValueError(
+            f"Found a damaged folder at {path}: {error}. Take an earlier copy, or make it again."
+        ) from error
+    if wrong := [
+        name for name, tensor in tensors.items() if tensor.is_floating_point() and not torch.isfinite(tensor).all()
+    ]:
+        raise ValueError(
+            f"Found NaN or infinite numbers in {', '.join(wrong)} of {path}. Take an earlier copy, or train again."
+        )
     return tensors, record
 
 # %% ../nbs/02_model.ipynb #save-load
 _FORMAT = {"format": "vcell model", "format_version": 1}
+
+
+def _describe(model: MaskedAutoencoder) -> dict[str, Any]:
+    "Everything of a model but its tensors, as JSON can hold it."
+    config = dataclasses.asdict(model.config)
+    return _FORMAT | {"config": config, "genes": model.genes, "target_sum": model.target_sum, "record": model.record}
 
 
 def load_model(
@@ -354,8 +419,10 @@ def load_model(
     "The model of a folder, ready to predict. Raises `FileNotFoundError`, or `ValueError` for a folder that is damaged or no model."
     tensors, record = read_folder(path)
     if record.get("format") != _FORMAT["format"] or record.get("format_version") != _FORMAT["format_version"]:
-        raise ValueError(f"Found {record.get('format')!r}, version {record.get('format_version')!r}, in {path}. "
-                         f"Expected {_FORMAT['format']!r}, version {_FORMAT['format_version']}: written by another version of vcell?")
+        raise ValueError(
+            f"Found {record.get('format')!r}, version {record.get('format_version')!r}, in {path}. "
+            f"Expected {_FORMAT['format']!r}, version {_FORMAT['format_version']}: written by another version of vcell?"
+        )
     try:
         model = MaskedAutoencoder(Config(**record["config"]), record["genes"], target_sum=record["target_sum"])
         for name in ("train_cells", "validation_cells"):

@@ -9,7 +9,7 @@ __all__ = ['log', 'Propagate', 'perturb', 'Trajectory', 'trajectory', 'Screen', 
 import html
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -45,7 +45,11 @@ def _held(model: MaskedAutoencoder, request: Mapping[str, float]) -> _Held:
     columns = find_genes(model.genes, list(request))
     levels = np.array([_level(gene, level) for gene, level in request.items()])
     highest = model.highest.cpu().numpy()[columns]
-    outside = [f"{gene}: {level:.2f}, seen up to {top:.2f}" for gene, level, top in zip(request, levels, highest, strict=True) if level > top + 1e-6]
+    outside = [
+        f"{gene}: {level:.2f}, seen up to {top:.2f}"
+        for gene, level, top in zip(request, levels, highest, strict=True)
+        if level > top + 1e-6
+    ]
     if outside:
         log.warning("outside the range of the training cells, a guess beyond the data: %s", "; ".join(outside))
     return _Held(list(request), columns, levels, outside)
@@ -57,7 +61,9 @@ def _level(gene: str, level: Any) -> float:
     except (TypeError, ValueError):
         number = float("nan")
     if not (np.isfinite(number) and number >= 0):
-        raise ValueError(f"Found the level {level!r} for {gene}. Expected a log-normalised level: a finite number from 0 (knock-out) up.")
+        raise ValueError(
+            f"Found the level {level!r} for {gene}. Expected a log-normalised level: a finite number from 0 (knock-out) up."
+        )
     return number
 
 # %% ../nbs/05_perturbation.ipynb #pick-cells
@@ -67,15 +73,21 @@ def _pick(adata: AnnData, model: MaskedAutoencoder, cells: Any) -> AnnData:
         names = [cells] if isinstance(cells, str) else list(cells)
         if len(names) and all(isinstance(name, bool | np.bool_) for name in names):
             if len(names) != adata.n_obs:
-                raise ValueError(f"Found a mask of {len(names)} cells. Expected one of {adata.n_obs}, the number of cells in the data.")
+                raise ValueError(
+                    f"Found a mask of {len(names)} cells. Expected one of {adata.n_obs}, the number of cells in the data."
+                )
             adata = adata[np.asarray(names, dtype=bool)]
         else:
             unknown = [name for name in names if name not in adata.obs_names]
             if unknown:
-                raise KeyError(f"Did not find the cell {unknown[0]!r}. Expected names as in adata.obs_names, such as {', '.join(adata.obs_names[:3])}.")
+                raise KeyError(
+                    f"Did not find the cell {unknown[0]!r}. Expected names as in adata.obs_names, such as {', '.join(adata.obs_names[:3])}."
+                )
             adata = adata[names]
     if not adata.n_obs:
-        raise ValueError("Found no cell to perturb. Expected at least one: a name, a list of names, or a mask with a true value.")
+        raise ValueError(
+            "Found no cell to perturb. Expected at least one: a name, a list of names, or a mask with a true value."
+        )
     return align(adata, model.genes)
 
 # %% ../nbs/05_perturbation.ipynb #walk
@@ -95,19 +107,28 @@ class _Walk:
 
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= self.max_steps:
-            raise ValueError(f"Found steps={self.steps} and max_steps={self.max_steps}. Expected 1 <= steps <= max_steps.")
+            raise ValueError(
+                f"Found steps={self.steps} and max_steps={self.max_steps}. Expected 1 <= steps <= max_steps."
+            )
         if self.propagate not in ("delta", "replay"):
             raise ValueError(f"Found propagate={self.propagate!r}. Expected 'delta' or 'replay'.")
         if self.draws < 0 or not self.tolerance > 0:
-            raise ValueError(f"Found draws={self.draws} and tolerance={self.tolerance}. Expected draws from 0 (hide nothing) up and a tolerance above 0.")
+            raise ValueError(
+                f"Found draws={self.draws} and tolerance={self.tolerance}. Expected draws from 0 (hide nothing) up and a tolerance above 0."
+            )
 
 
 def _contexts(model: MaskedAutoencoder, cells: Cells, walk: _Walk) -> sp.csr_matrix:
     "What is visible in each draw: CSR (draws * cells, genes). Without draws everything is."
     rows = np.arange(len(cells.totals))
-    drawn = [hide(cells.X, cells=cells.keys, seed=walk.seed, epoch=draw, share=model.config.share) for draw in range(walk.draws)]
+    drawn = [
+        hide(cells.X, cells=cells.keys, seed=walk.seed, epoch=draw, share=model.config.share)
+        for draw in range(walk.draws)
+    ]
     nothing = [np.zeros(cells.X.nnz, bool)] if not walk.draws else []
-    return sp.vstack([visible(cells.X, hidden, cells=rows, seed=walk.seed, zeros=0.0) for hidden in drawn + nothing], format="csr")
+    return sp.vstack(
+        [visible(cells.X, hidden, cells=rows, seed=walk.seed, zeros=0.0) for hidden in drawn + nothing], format="csr"
+    )
 
 # %% ../nbs/05_perturbation.ipynb #go
 def _go(model: MaskedAutoencoder, cells: Cells, held: _Held, walk: _Walk) -> Iterator[tuple[np.ndarray, float]]:
@@ -123,7 +144,9 @@ def _go(model: MaskedAutoencoder, cells: Cells, held: _Held, walk: _Walk) -> Ite
     for step in range(1, walk.max_steps + 1):
         level = own + (held.levels - own) * min(1.0, step / walk.steps)
         if walk.propagate == "delta":
-            moved = sp.csr_matrix((np.maximum(known.data + change[row, known.indices], 0), known.indices, known.indptr), shape=known.shape)
+            moved = sp.csr_matrix(
+                (np.maximum(known.data + change[row, known.indices], 0), known.indices, known.indptr), shape=known.shape
+            )
         else:
             moved = known if step == 1 else sp.csr_matrix(np.maximum(base + change, 0))
         before, change = change, model.predict(hold(moved, held.columns, level), totals) - base
@@ -165,14 +188,25 @@ def perturb(
     before[:, held.columns] = arrays.X[:, held.columns].toarray()
     after = np.maximum(before + delta, 0)
     after[:, held.columns] = held.levels
-    result = AnnData(after, obs=chosen.obs.copy(), var=pd.DataFrame(index=pd.Index(model.genes)),
-                     layers={"before": before, "delta": delta, "std": std}, obsm=dict(chosen.obsm))
+    result = AnnData(
+        after,
+        obs=chosen.obs.copy(),
+        var=pd.DataFrame(index=pd.Index(model.genes)),
+        layers={"before": before, "delta": delta, "std": std},
+        obsm=dict(chosen.obsm),
+    )
     result.var["held"] = np.isin(np.arange(result.n_vars), held.columns)
-    result.uns["perturbation"] = {"genes": held.genes, "levels": held.levels, "outside_range": held.outside, "draws": draws, "seed": seed}
+    result.uns["perturbation"] = {
+        "genes": held.genes,
+        "levels": held.levels,
+        "outside_range": held.outside,
+        "draws": draws,
+        "seed": seed,
+    }
     return result
 
 # %% ../nbs/05_perturbation.ipynb #trajectory-noun
-@dataclass
+@dataclass(repr=False)
 class Trajectory:
     """The predicted path of a cell, or of the mean of a group, while genes are held.
 
@@ -187,14 +221,16 @@ class Trajectory:
     target_step: int  # the step in which the target level is reached; what follows is settling
     converged: bool
     outside_range: list[str]
-    model: MaskedAutoencoder = field(repr=False)
-    adata: AnnData = field(repr=False)
+    model: MaskedAutoencoder
+    adata: AnnData
 
     def top_genes(self, n: int = 20) -> pd.DataFrame:
         "The `n` genes that change most, held ones left out: before, after, change, std. Most increased first."
         change = self.states[-1] - self.states[0]
-        frame = pd.DataFrame({"before": self.states[0], "after": self.states[-1], "change": change, "std": self.std[-1]},
-                             index=pd.Index(self.genes, name="gene")).drop(index=list(self.levels.columns))
+        frame = pd.DataFrame(
+            {"before": self.states[0], "after": self.states[-1], "change": change, "std": self.std[-1]},
+            index=pd.Index(self.genes, name="gene"),
+        ).drop(index=list(self.levels.columns))
         return frame.loc[frame["change"].abs().nlargest(n).index].sort_values("change", ascending=False)
 
     def to_frame(self) -> pd.DataFrame:
@@ -204,10 +240,27 @@ class Trajectory:
     def to_anndata(self) -> AnnData:
         "The states as an AnnData (steps, genes): `layers['std']`, levels in `obs`, what was asked in `uns['trajectory']`."
         obs = self.levels.add_prefix("level ").set_axis([f"step {step}" for step in range(len(self.states))])
-        uns = {"trajectory": {"cells": self.cells, "target_step": self.target_step, "converged": self.converged, "outside_range": self.outside_range}}
-        return AnnData(self.states, obs=obs, var=pd.DataFrame(index=pd.Index(self.genes)), layers={"std": self.std}, uns=uns)
+        uns = {
+            "trajectory": {
+                "cells": self.cells,
+                "target_step": self.target_step,
+                "converged": self.converged,
+                "outside_range": self.outside_range,
+            }
+        }
+        return AnnData(
+            self.states, obs=obs, var=pd.DataFrame(index=pd.Index(self.genes)), layers={"std": self.std}, uns=uns
+        )
 
-    def plot(self, map: CellMap | None = None, *, color: str | None = None, palette: str = "viridis", inset: bool = True, ax: Axes | None = None) -> Axes:
+    def plot(
+        self,
+        map: CellMap | None = None,
+        *,
+        color: str | None = None,
+        palette: str = "viridis",
+        inset: bool = True,
+        ax: Axes | None = None,
+    ) -> Axes:
         "The path on the map of cells, start ringed, end with a cross; `palette` 'viridis' or 'redgreen'. Returns the Axes."
         return _plot_path(self, map or _map_of(self.model, self.adata), color, palette, inset, ax)
 
@@ -223,10 +276,21 @@ class Trajectory:
     def summary(self) -> str:
         "One or two sentences on what was asked and how far to trust it."
         who = f"cell {self.cells[0]}" if len(self.cells) == 1 else f"mean of {len(self.cells):,} cells"
-        what = ", ".join(f"{gene} {self.levels[gene].iloc[0]:.2f} → {self.levels[gene].iloc[-1]:.2f}" for gene in self.levels)
-        end = f"settled after {len(self.states) - 1} steps" if self.converged else f"not settled after {len(self.states) - 1} steps"
-        mark = f" Outside the range of the training cells: {'; '.join(self.outside_range)}." if self.outside_range else ""
+        what = ", ".join(
+            f"{gene} {self.levels[gene].iloc[0]:.2f} → {self.levels[gene].iloc[-1]:.2f}" for gene in self.levels
+        )
+        end = (
+            f"settled after {len(self.states) - 1} steps"
+            if self.converged
+            else f"not settled after {len(self.states) - 1} steps"
+        )
+        mark = (
+            f" Outside the range of the training cells: {'; '.join(self.outside_range)}." if self.outside_range else ""
+        )
         return f"{who}: {what}; {end}.{mark} A prediction from association, not a measurement."
+
+    def __repr__(self) -> str:
+        return f"Trajectory({self.summary})"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(self.summary)}</p>" + self.top_genes(10).round(3).to_html(escape=True)
@@ -257,18 +321,27 @@ def trajectory(
     std = np.vstack([np.zeros((1, len(before))), mean.std(1)]).astype(np.float32)
     share = np.minimum(1, np.arange(len(states)) / steps)[:, None]
     levels = pd.DataFrame(own + (held.levels - own) * share, columns=held.genes).rename_axis("step")
+    states[:, held.columns] = levels
     converged = bool(moved_by < tolerance)
     if not converged:
-        log.warning("the path had not settled after %d steps (the last one moved a gene by %.3f): raise max_steps or tolerance", len(states) - 1, moved_by)
-    return Trajectory(states, std, levels, list(model.genes), list(chosen.obs_names), steps, converged, held.outside, model, adata)
+        log.warning(
+            "the path had not settled after %d steps (the last one moved a gene by %.3f): raise max_steps or tolerance",
+            len(states) - 1,
+            moved_by,
+        )
+    return Trajectory(
+        states, std, levels, list(model.genes), list(chosen.obs_names), steps, converged, held.outside, model, adata
+    )
 
 
 def _group_changes(model: MaskedAutoencoder, arrays: Cells, held: _Held, walk: _Walk) -> tuple[np.ndarray, float]:
     "The mean change of the cells, (steps, draws, genes), and the last movement. Parts that settle early stay where they are."
-    parts = [[(change.mean(1) * change.shape[1], moved_by) for change, moved_by in _go(model, arrays[part], held, walk)]
-             for part in _slices(len(arrays.totals), walk.draws)]
+    parts = [
+        [(change.mean(1) * change.shape[1], moved_by) for change, moved_by in _go(model, arrays[part], held, walk)]
+        for part in _slices(len(arrays.totals), walk.draws)
+    ]
     length = max(map(len, parts))
-    summed = sum(np.stack([part[min(step, len(part) - 1)][0] for step in range(length)]) for part in parts)
+    summed = np.sum([np.stack([part[min(step, len(part) - 1)][0] for step in range(length)]) for part in parts], axis=0)
     return summed / len(arrays.totals), max(part[-1][1] for part in parts)
 
 # %% ../nbs/05_perturbation.ipynb #plot-path
@@ -292,9 +365,15 @@ def _plot_path(path: Trajectory, map: CellMap, color: str | None, palette: str, 
     _draw_path(ax, places, _PALETTES[palette], 22)
     if inset:
         low, high = places.min(0), places.max(0)
-        center, size = (low + high) / 2, max((high - low).max() * 0.75, np.ptp(map.points, 0).max() / 60)
-        close = ax.inset_axes((0.02, 0.02, 0.36, 0.36), xlim=(center[0] - size, center[0] + size), ylim=(center[1] - size, center[1] + size), xticks=[], yticks=[])
-        close.scatter(*map.points.T, s=14, color="0.85", lw=0)
+        center, size = (low + high) / 2, max((high - low).max() * 0.75, np.ptp(map.points, 0).max() / 400)
+        close = ax.inset_axes(
+            (0.02, 0.02, 0.36, 0.36),
+            xlim=(center[0] - size, center[0] + size),
+            ylim=(center[1] - size, center[1] + size),
+            xticks=[],
+            yticks=[],
+        )
+        close.scatter(map.points[:, 0], map.points[:, 1], s=14, color="0.85", lw=0)
         _draw_path(close, places, _PALETTES[palette], 34)
         ax.indicate_inset_zoom(close, edgecolor="0.3")
     held = ", ".join(f"{gene} to {path.levels[gene].iloc[-1]:.2g}" for gene in path.levels)
@@ -304,9 +383,9 @@ def _plot_path(path: Trajectory, map: CellMap, color: str | None, palette: str, 
 
 def _draw_path(ax: Axes, places: np.ndarray, cmap: str, size: float) -> None:
     ax.plot(*places.T, color="0.25", lw=0.8, zorder=3)
-    ax.scatter(*places.T, c=np.arange(len(places)), cmap=cmap, s=size, lw=0.3, edgecolor="k", zorder=4)
-    ax.scatter(*places[0], s=size * 5, facecolor="none", edgecolor="k", lw=1.4, zorder=5)
-    ax.scatter(*places[-1], s=size * 4, marker="X", color="k", edgecolor="w", lw=0.8, zorder=5)
+    ax.scatter(places[:, 0], places[:, 1], c=np.arange(len(places)), cmap=cmap, s=size, lw=0.3, edgecolor="k", zorder=4)
+    ax.scatter(places[0, 0], places[0, 1], s=size * 5, facecolor="none", edgecolor="k", lw=1.4, zorder=5)
+    ax.scatter(places[-1, 0], places[-1, 1], s=size * 4, marker="X", color="k", edgecolor="w", lw=0.8, zorder=5)
 
 # %% ../nbs/05_perturbation.ipynb #plot-genes
 def _plot_genes(path: Trajectory, genes: Sequence[str] | None, ax: Axes | None) -> Axes:
@@ -351,7 +430,9 @@ class Screen:
 
     def ranking(self) -> pd.DataFrame:
         "One row per gene: mean effect over the cells it was moved in, their spread and number. Largest first."
-        frame = pd.DataFrame({"effect": self.effects.mean(), "std": self.effects.std(), "cells": self.effects.notna().sum()}).rename_axis("gene")
+        frame = pd.DataFrame(
+            {"effect": self.effects.mean(), "std": self.effects.std(), "cells": self.effects.notna().sum()}
+        ).rename_axis("gene")
         return frame.loc[frame["effect"].abs().sort_values(ascending=False, na_position="last").index]
 
     def plot(self, n: int = 20, *, ax: Axes | None = None) -> Axes:
@@ -368,10 +449,18 @@ class Screen:
 
     def to_frame(self) -> pd.DataFrame:
         "The effects, one row per cell and gene that was moved."
-        return self.effects.rename_axis("cell").melt(ignore_index=False, var_name="gene", value_name="effect").dropna().reset_index()
+        return (
+            self.effects.rename_axis("cell")
+            .melt(ignore_index=False, var_name="gene", value_name="effect")
+            .dropna()
+            .reset_index()
+        )
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.readout)}, {self.effects.shape[0]:,} cells x {self.effects.shape[1]:,} genes</p>" + self.ranking().head(10).round(3).to_html(escape=True)
+        return (
+            f"<p>{html.escape(self.readout)}, {self.effects.shape[0]:,} cells x {self.effects.shape[1]:,} genes</p>"
+            + self.ranking().head(10).round(3).to_html(escape=True)
+        )
 
 # %% ../nbs/05_perturbation.ipynb #screen
 def screen(
@@ -381,7 +470,9 @@ def screen(
     *,
     cells: Any = None,  # a name, several names or a mask; None for all
     level: float = 0.0,  # 0: knock-outs
-    readout: Sequence[str] | Mapping[str, float] | None = None,  # genes whose mean change, or weights whose weighted change, is the effect
+    readout: Sequence[str]
+    | Mapping[str, float]
+    | None = None,  # genes whose mean change, or weights whose weighted change, is the effect
     batch_size: int = 256,
     progress: bool = True,
 ) -> Screen:
@@ -405,11 +496,18 @@ def screen(
     return Screen(pd.DataFrame(effects, index=chosen.obs_names.copy(), columns=genes), level, name)
 
 
-def _readout(model: MaskedAutoencoder, readout: Sequence[str] | Mapping[str, float] | None) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
+def _readout(
+    model: MaskedAutoencoder, readout: Sequence[str] | Mapping[str, float] | None
+) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
     "A score of changes (cells, genes), and its name."
     if readout is None:
         return lambda change: np.linalg.norm(change, axis=1), "length of the change"
     names = list(readout)
-    weights = np.array(list(readout.values()), float) if isinstance(readout, Mapping) else np.full(len(names), 1 / len(names))
+    weights = (
+        np.array(list(readout.values()), float) if isinstance(readout, Mapping) else np.full(len(names), 1 / len(names))
+    )
     columns = find_genes(model.genes, names)
-    return lambda change: change[:, columns] @ weights, f"change of {', '.join(names[:3])}{'…' if len(names) > 3 else ''}"
+    return (
+        lambda change: change[:, columns] @ weights,
+        f"change of {', '.join(names[:3])}{'…' if len(names) > 3 else ''}",
+    )

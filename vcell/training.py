@@ -35,12 +35,22 @@ from tqdm.auto import tqdm
 
 from .data import as_prepared, split
 from .masking import hide, uniform, visible
-from .model import Config, MaskedAutoencoder, detected_rates, read_folder, truncated_loss, write_folder
+from vcell.model import (
+    Config,
+    MaskedAutoencoder,
+    NegativeBinomial,
+    Poisson,
+    detected_rates,
+    read_folder,
+    truncated_loss,
+    write_folder,
+)
 
 log = logging.getLogger("vcell")
 
 # %% ../nbs/03_training.ipynb #cells
-class Cells(NamedTuple):
+@dataclass(frozen=True)
+class Cells:
     "The arrays of some cells: log-normalised values and counts of the same places, total counts, keys."
 
     X: sp.csr_matrix
@@ -48,7 +58,7 @@ class Cells(NamedTuple):
     totals: np.ndarray
     keys: np.ndarray
 
-    def __getitem__(self, rows: Any) -> "Cells":  # type: ignore[override]
+    def __getitem__(self, rows: Any) -> "Cells":
         counts = None if self.counts is None else self.counts[rows]
         return Cells(self.X[rows], counts, self.totals[rows], self.keys[rows])
 
@@ -57,8 +67,16 @@ def cells_of(adata: AnnData) -> Cells:
     "The arrays of a prepared `adata`. A cell's key is a hash of its name and its total count."
     totals = adata.obs["total_counts"].to_numpy(dtype=np.float64)
     names = [f"{name}|{total:.6g}".encode() for name, total in zip(adata.obs_names, totals, strict=True)]
-    keys = np.array([int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little", signed=True) for name in names], dtype=np.int64)
-    return Cells(sp.csr_matrix(adata.X), sp.csr_matrix(adata.layers["counts"]) if "counts" in adata.layers else None, totals, keys)
+    keys = np.array(
+        [int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little", signed=True) for name in names],
+        dtype=np.int64,
+    )
+    return Cells(
+        sp.csr_matrix(adata.X),
+        sp.csr_matrix(adata.layers["counts"]) if "counts" in adata.layers else None,
+        totals,
+        keys,
+    )
 
 # %% ../nbs/03_training.ipynb #masked-loss
 def masked_loss(
@@ -77,28 +95,35 @@ def masked_loss(
         return None
     known = visible(cells.X, hidden, cells=rows, seed=seed, epoch=epoch, zeros=config.seen_zeros)
     output = model(known, cells.totals, chance)
-    row = torch.from_numpy(np.repeat(np.arange(len(rows)), np.diff(cells.X.indptr))).to(output.device)
-    gene = torch.from_numpy(cells.X.indices.astype(np.int64)).to(output.device)
-    place = torch.from_numpy(hidden).to(output.device)
-    scored = output[row[place], gene[place]]
+    stored = np.repeat(np.arange(len(rows)), np.diff(cells.X.indptr))
+    row, gene = (torch.from_numpy(x[hidden].astype(np.int64)).to(output.device) for x in (stored, cells.X.indices))
+    scored = output[row, gene]
     if config.likelihood == "gaussian" or cells.counts is None:
         return ((scored - torch.from_numpy(cells.X.data[hidden]).to(output)) ** 2).mean()
     exposure = torch.from_numpy(cells.totals / model.target_sum).to(output)
-    counts = model.counts(scored, exposure[row[place]], gene[place])
+    counts = model.decoder.counts(scored, exposure[row], gene)
     loss = truncated_loss(counts, torch.from_numpy(cells.counts.data[hidden]).to(output)).mean()
     if config.detection:
-        loss = loss + config.detection * _detection_loss(model, output, exposure, row, gene, place)
+        loss = loss + config.detection * _detection_loss(model, cells, hidden, output, exposure, counts)
     return loss
 
 
-def _detection_loss(model: MaskedAutoencoder, output: Tensor, exposure: Tensor, row: Tensor, gene: Tensor, hidden: Tensor) -> Tensor:
+def _detection_loss(
+    model: MaskedAutoencoder,
+    cells: Cells,
+    hidden: np.ndarray,
+    output: Tensor,
+    exposure: Tensor,
+    counts: Poisson | NegativeBinomial,
+) -> Tensor:
     "Negative log likelihood of which genes are detected, over zeros and hidden values, per hidden value."
-    everywhere = torch.arange(output.shape[1], device=output.device).expand_as(output)
-    log_zero = model.counts(output, exposure[:, None].expand_as(output), everywhere).log_zero()
-    share = torch.zeros_like(exposure).index_add_(0, row, hidden.to(output)) / torch.bincount(row, minlength=len(exposure)).clamp(min=1)
-    stored = log_zero[row, gene]
-    empty = (log_zero.sum(1) - torch.zeros_like(exposure).index_add_(0, row, stored)) * share
-    return -(empty.sum() + torch.log(-torch.expm1(stored[hidden])).sum()) / hidden.sum()
+    log_zero = model.decoder.log_zero(output, exposure)
+    row = np.repeat(np.arange(len(cells.totals)), np.diff(cells.X.indptr))
+    share = np.bincount(row, hidden, len(cells.totals)) / np.maximum(np.diff(cells.X.indptr), 1)
+    weight = torch.from_numpy(share).to(output)
+    stored_row, stored_gene = (torch.from_numpy(x.astype(np.int64)).to(output.device) for x in (row, cells.X.indices))
+    empty = (log_zero.sum(1) * weight).sum() - (log_zero[stored_row, stored_gene] * weight[stored_row]).sum()
+    return -(empty + torch.log(-torch.expm1(counts.log_zero())).sum()) / int(hidden.sum())
 
 # %% ../nbs/03_training.ipynb #predict-hidden
 @torch.no_grad()
@@ -119,14 +144,18 @@ def predict_hidden(
         row = torch.from_numpy(np.repeat(np.arange(len(batch.totals)), np.diff(batch.X.indptr))[bits]).to(output.device)
         gene = torch.from_numpy(batch.X.indices[bits].astype(np.int64)).to(output.device)
         exposure = torch.from_numpy(batch.totals / model.target_sum).to(output)[row]
-        predicted.append(model.expected(output[row, gene], exposure, gene, given_detected=True).cpu().numpy())
+        predicted.append(model.decoder.expected(output[row, gene], exposure, gene, given_detected=True).cpu().numpy())
     return np.concatenate(predicted) if predicted else np.zeros(0, np.float32)
 
 
 def masked_error(model: MaskedAutoencoder, cells: Cells, *, seed: int = 23) -> float:
     "Mean squared error over the hidden log-normalised values, half to four fifths of each cell's, of a mask with its own `seed`."
     hidden = hide(cells.X, cells=np.arange(len(cells.totals)), seed=seed)
-    return float(((predict_hidden(model, cells, hidden) - cells.X.data[hidden]) ** 2).mean()) if hidden.any() else float("nan")
+    return (
+        float(((predict_hidden(model, cells, hidden) - cells.X.data[hidden]) ** 2).mean())
+        if hidden.any()
+        else float("nan")
+    )
 
 # %% ../nbs/03_training.ipynb #history
 @dataclass
@@ -146,7 +175,9 @@ class History:
 
     def to_frame(self) -> pd.DataFrame:
         "One row per epoch: loss, train_mse, validation_mse, seconds."
-        return pd.DataFrame(self.rows, columns=["epoch", "loss", "train_mse", "validation_mse", "seconds"]).set_index("epoch")
+        return pd.DataFrame(self.rows, columns=["epoch", "loss", "train_mse", "validation_mse", "seconds"]).set_index(
+            "epoch"
+        )
 
     def plot(self, report: Any = None, *, ax: Axes | None = None) -> Axes:
         "Errors over epochs; the baselines of a `Report`, if one is given, as lines. Returns the Axes."
@@ -154,18 +185,28 @@ class History:
 
         ax = ax or plt.subplots(figsize=(6, 3.6), layout="constrained")[1]
         frame = self.to_frame()
-        for column, label, color in (("train_mse", "training cells", "#4878a8"), ("validation_mse", "held-out cells", "#d1701f")):
+        for column, label, color in (
+            ("train_mse", "training cells", "#4878a8"),
+            ("validation_mse", "held-out cells", "#d1701f"),
+        ):
             if frame[column].notna().any():
                 ax.plot(frame.index, frame[column], label=label, color=color)
         if report is not None:
-            for style, (name, error) in zip(["--", ":", "-.", (0, (1, 3)), (0, (6, 2)), (0, (3, 1, 1, 1))] * 3, report.baselines.items(), strict=False):
+            for style, (name, error) in zip(
+                ["--", ":", "-.", (0, (1, 3)), (0, (6, 2)), (0, (3, 1, 1, 1))] * 3,
+                report.baselines.items(),
+                strict=False,
+            ):
                 ax.axhline(error, color="0.45", lw=1, ls=style, label=name)
         ax.set(xlabel="epoch", ylabel="mean squared error of hidden values")
         ax.legend(frameon=False, fontsize=8)
         return ax
 
     def _repr_html_(self) -> str:
-        return f"<p>{len(self.rows)} epochs on {self.device}, weights of epoch {self.best_epoch}. {self.ending}</p>" + self.to_frame().round(4)._repr_html_()
+        return (
+            f"<p>{len(self.rows)} epochs on {self.device}, weights of epoch {self.best_epoch}. {self.ending}</p>"
+            + self.to_frame().round(4)._repr_html_()
+        )
 
 # %% ../nbs/03_training.ipynb #memory
 def memory_needed(config: Config, n_genes: int, batch_size: int) -> int:
@@ -178,11 +219,21 @@ def _check_memory(config: Config, n_genes: int, batch_size: int, available: int)
     needed = memory_needed(config, n_genes, batch_size)
     if needed <= available:
         return
-    advice = [f"batch_size={size}" for size in (256, 128, 64, 32) if size < batch_size and memory_needed(config, n_genes, size) <= available][:1]
-    advice += [f"Config(n_hidden={width})" for width in (512, 256, 128, 64) if width < config.n_hidden
-               and memory_needed(dataclasses.replace(config, n_hidden=width), n_genes, min(batch_size, 64)) <= available][:1]
-    raise MemoryError(f"Training {n_genes:,} genes with n_hidden={config.n_hidden} in batches of {batch_size} takes about {needed / 2**30:.1f} GiB "
-                      f"and {available / 2**30:.1f} GiB are free. Try {' or '.join(advice) or 'fewer genes: prepare(adata, genes=...)'}.")
+    advice = [
+        f"batch_size={size}"
+        for size in (256, 128, 64, 32)
+        if size < batch_size and memory_needed(config, n_genes, size) <= available
+    ][:1]
+    advice += [
+        f"Config(n_hidden={width})"
+        for width in (512, 256, 128, 64)
+        if width < config.n_hidden
+        and memory_needed(dataclasses.replace(config, n_hidden=width), n_genes, min(batch_size, 64)) <= available
+    ][:1]
+    raise MemoryError(
+        f"Training {n_genes:,} genes with n_hidden={config.n_hidden} in batches of {batch_size} takes about {needed / 2**30:.1f} GiB "
+        f"and {available / 2**30:.1f} GiB are free. Try {' or '.join(advice) or 'fewer genes: prepare(adata, genes=...)'}."
+    )
 
 # %% ../nbs/03_training.ipynb #run-state
 @dataclass
@@ -200,13 +251,27 @@ class _Run:
 
     def tensors(self) -> dict[str, Tensor]:
         "Everything that a checkpoint holds, under one kind of name."
-        moments = {f"adam.{number}.{name}": value for number, state in self.optimizer.state_dict()["state"].items() for name, value in state.items()}
-        return {f"model.{k}": v for k, v in self.model.state_dict().items()} | {f"best.{k}": v for k, v in self.best.items()} | moments
+        moments = {
+            f"adam.{number}.{name}": value
+            for number, state in self.optimizer.state_dict()["state"].items()
+            for name, value in state.items()
+        }
+        return (
+            {f"model.{k}": v for k, v in self.model.state_dict().items()}
+            | {f"best.{k}": v for k, v in self.best.items()}
+            | moments
+        )
 
     def write(self, folder: Path) -> Path:
         "Writes a checkpoint, then removes all but the last two."
         done = self.epoch * 10**7 + self.step
-        record = {"fingerprint": self.fingerprint, "epoch": self.epoch, "step": self.step, "losses": self.losses, "rows": self.history.rows}
+        record = {
+            "fingerprint": self.fingerprint,
+            "epoch": self.epoch,
+            "step": self.step,
+            "losses": self.losses,
+            "rows": self.history.rows,
+        }
         path = write_folder(folder / f"step-{done:012d}", self.tensors(), record, overwrite=True)
         for old in sorted(folder.glob("step-*"))[:-2]:
             shutil.rmtree(old)
@@ -215,10 +280,19 @@ class _Run:
     def read(self, path: Path) -> None:
         "Takes up the state of a checkpoint. Raises `ValueError` if it is damaged or belongs to another run."
         tensors, record = read_folder(path)
-        if differ := [f"{key}: {record['fingerprint'].get(key)!r} there, {value!r} here" for key, value in self.fingerprint.items() if record["fingerprint"].get(key) != value]:
-            raise _OtherRunError(f"Found the checkpoint of another run in {path.parent}. It differs in {'; '.join(differ)}. "
-                                 "Resume with the same data and settings, or choose another folder.")
-        part = {name: {k.removeprefix(name): v for k, v in tensors.items() if k.startswith(name)} for name in ("model.", "best.", "adam.")}
+        if differ := [
+            f"{key}: {record['fingerprint'].get(key)!r} there, {value!r} here"
+            for key, value in self.fingerprint.items()
+            if record["fingerprint"].get(key) != value
+        ]:
+            raise _OtherRunError(
+                f"Found the checkpoint of another run in {path.parent}. It differs in {'; '.join(differ)}. "
+                "Resume with the same data and settings, or choose another folder."
+            )
+        part = {
+            name: {k.removeprefix(name): v for k, v in tensors.items() if k.startswith(name)}
+            for name in ("model.", "best.", "adam.")
+        }
         self.model.load_state_dict(part["model."])
         self.best = part["best."]
         moments: dict[int, dict[str, Tensor]] = {}
@@ -226,7 +300,9 @@ class _Run:
             number, name = key.split(".", 1)
             moments.setdefault(int(number), {})[name] = value
         self.optimizer.load_state_dict({"state": moments, "param_groups": self.optimizer.state_dict()["param_groups"]})
-        self.epoch, self.step, self.losses, self.history.rows = (record[key] for key in ("epoch", "step", "losses", "rows"))
+        self.epoch, self.step, self.losses, self.history.rows = (
+            record[key] for key in ("epoch", "step", "losses", "rows")
+        )
 
 
 class _OtherRunError(ValueError):
@@ -238,7 +314,9 @@ def _run_folder(run: _Run, folder: Path | None, *, resume: bool) -> Iterator[Non
     "Locks the folder of a run, and takes up its newest sound checkpoint if it is to be resumed."
     if folder is None:
         if resume:
-            raise ValueError("Found resume=True without a folder to resume from. Pass checkpoint=, the folder of the run.")
+            raise ValueError(
+                "Found resume=True without a folder to resume from. Pass checkpoint=, the folder of the run."
+            )
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -246,7 +324,9 @@ def _run_folder(run: _Run, folder: Path | None, *, resume: bool) -> Iterator[Non
         with FileLock(folder / "lock", timeout=0):
             found = sorted(folder.glob("step-*"), reverse=True)
             if found and not resume:
-                raise FileExistsError(f"Found checkpoints of an earlier run in {folder}. Pass resume=True to go on with it, or choose another folder.")
+                raise FileExistsError(
+                    f"Found checkpoints of an earlier run in {folder}. Pass resume=True to go on with it, or choose another folder."
+                )
             for path in found:
                 try:
                     run.read(path)
@@ -258,7 +338,9 @@ def _run_folder(run: _Run, folder: Path | None, *, resume: bool) -> Iterator[Non
                     log.warning("passed over the checkpoint %s: %s", path, error)
             yield
     except Timeout as error:
-        raise RuntimeError(f"Found another process at work in {folder}. Wait for it to end, or choose another folder.") from error
+        raise RuntimeError(
+            f"Found another process at work in {folder}. Wait for it to end, or choose another folder."
+        ) from error
 
 
 @contextmanager
@@ -297,7 +379,7 @@ def _rate(config: Config, done: int, total: int) -> float:
 def _step(run: _Run, cells: Cells, rows: np.ndarray, *, seed: int, rate: float) -> float:
     "One correction of the weights. Returns the loss; 0 where nothing was hidden."
     number = int(uniform(seed, _DROPOUT, run.epoch, run.step)[0] * 2**62)
-    chance = torch.Generator(run.model.bias.device).manual_seed(number)
+    chance = torch.Generator(run.model.encoder.bias.device).manual_seed(number)
     for group in run.optimizer.param_groups:
         group["lr"] = rate
     loss = masked_loss(run.model, cells[rows], rows=rows, seed=seed, epoch=run.epoch, chance=chance)
@@ -327,7 +409,9 @@ class DivergedError(RuntimeError):
         self.model, self.history = model, history
 
 
-def _train_epoch(run: _Run, cells: Cells, *, seed: int, batch_size: int, total: int, after: Callable[[float, int], None]) -> None:
+def _train_epoch(
+    run: _Run, cells: Cells, *, seed: int, batch_size: int, total: int, after: Callable[[float, int], None]
+) -> None:
     "The steps of an epoch that are still to be done."
     parts = batches(len(cells.totals), batch_size, seed=seed, epoch=run.epoch)
     run.model.train()
@@ -337,8 +421,12 @@ def _train_epoch(run: _Run, cells: Cells, *, seed: int, batch_size: int, total: 
         if not math.isfinite(loss) or abs(loss) > 1e8:
             run.model.load_state_dict(run.best)
             run.history.ending = f"Stopped: the loss became {loss} at epoch {run.epoch + 1}, step {run.step + 1}."
-            raise DivergedError(f"{run.history.ending} The weights of epoch {run.history.best_epoch} are in this error's .model. "
-                                f"Try a smaller learning_rate than {run.model.config.learning_rate}.", run.model.eval(), run.history)
+            raise DivergedError(
+                f"{run.history.ending} The weights of epoch {run.history.best_epoch} are in this error's .model. "
+                f"Try a smaller learning_rate than {run.model.config.learning_rate}.",
+                run.model.eval(),
+                run.history,
+            )
         run.losses.append(loss)
         run.step += 1
         after(loss, len(parts[run.step - 1]))
@@ -348,7 +436,13 @@ def _end_epoch(run: _Run, sample: Cells, held_out: Cells, seconds: float) -> boo
     "Measures the errors and keeps the weights if they are the best so far. Returns whether they are."
     run.model.eval()
     errors = [masked_error(run.model, cells) if len(cells.totals) else float("nan") for cells in (sample, held_out)]
-    row = {"epoch": run.epoch + 1, "loss": float(np.mean(run.losses)), "train_mse": errors[0], "validation_mse": errors[1], "seconds": seconds}
+    row = {
+        "epoch": run.epoch + 1,
+        "loss": float(np.mean(run.losses)),
+        "train_mse": errors[0],
+        "validation_mse": errors[1],
+        "seconds": seconds,
+    }
     run.history.rows.append(row)
     run.epoch, run.step, run.losses = run.epoch + 1, 0, []
     better = run.history.best_epoch == run.epoch
@@ -357,22 +451,39 @@ def _end_epoch(run: _Run, sample: Cells, held_out: Cells, seconds: float) -> boo
     return better
 
 # %% ../nbs/03_training.ipynb #start
-def _start(cells: Cells, held_out: Cells, genes: Sequence[str], config: Config, *, target_sum: float, seed: int, device: str) -> _Run:
+def _start(
+    cells: Cells, held_out: Cells, genes: Sequence[str], config: Config, *, target_sum: float, seed: int, device: str
+) -> _Run:
     "A model that knows the levels of the training data, and its optimizer."
     model = MaskedAutoencoder(config, genes, target_sum=target_sum, seed=seed)
     values = cells.X.tocsc()
     detected = np.maximum(np.diff(values.indptr), 1)
-    model.mean = torch.from_numpy((np.asarray(values.sum(0)).ravel() / detected).astype(np.float32))
-    model.highest = torch.from_numpy(values.max(0).toarray().ravel().astype(np.float32)) if values.shape[0] else model.highest
+    model.encoder.mean = torch.from_numpy((np.asarray(values.sum(0)).ravel() / detected).astype(np.float32))
+    model.highest = (
+        torch.from_numpy(values.max(0).toarray().ravel().astype(np.float32)) if values.shape[0] else model.highest
+    )
     if config.likelihood != "gaussian" and cells.counts is not None:
-        model.gene_bias.data = torch.from_numpy(detected_rates(cells.counts, cells.totals / target_sum).astype(np.float32))
+        model.decoder.bias.data = torch.from_numpy(
+            detected_rates(cells.counts, cells.totals / target_sum).astype(np.float32)
+        )
     elif config.centred:
-        model.gene_bias.data = model.mean.clone()
+        model.decoder.bias.data = model.encoder.mean.clone()
     model.train_cells, model.validation_cells = torch.from_numpy(cells.keys), torch.from_numpy(held_out.keys)
     model.to(device)
-    groups = [{"params": [p for p in model.parameters() if (p.ndim > 1) == decayed], "weight_decay": config.weight_decay * decayed} for decayed in (True, False)]
+    groups = [
+        {
+            "params": [p for p in model.parameters() if (p.ndim > 1) == decayed],
+            "weight_decay": config.weight_decay * decayed,
+        }
+        for decayed in (True, False)
+    ]
     optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate, fused=True)
-    fingerprint = {"config": json.loads(json.dumps(dataclasses.asdict(config))), "genes": _digest(*genes), "cells": _digest(cells.keys, cells.X.data, held_out.keys), "seed": seed}
+    fingerprint = {
+        "config": json.loads(json.dumps(dataclasses.asdict(config))),
+        "genes": _digest(*genes),
+        "cells": _digest(cells.keys, cells.X.data, held_out.keys),
+        "seed": seed,
+    }
     return _Run(model, optimizer, fingerprint, {name: tensor.clone() for name, tensor in model.state_dict().items()})
 
 
@@ -389,7 +500,9 @@ def _hold_out(adata: AnnData, validation: float | str, seed: int) -> tuple[AnnDa
     if isinstance(validation, str):
         return split(adata, by=validation, seed=seed)
     if not 0 <= validation < 1:
-        raise ValueError(f"Found validation={validation}. Expected a share from 0 to below 1, or a column of obs whose groups are held out whole.")
+        raise ValueError(
+            f"Found validation={validation}. Expected a share from 0 to below 1, or a column of obs whose groups are held out whole."
+        )
     return split(adata, fraction=validation, seed=seed) if validation else (adata, adata[:0])
 
 
@@ -397,10 +510,16 @@ def _settle(config: Config | None, adata: AnnData, epochs: int | None, batch_siz
     "The settings that this data can be trained with."
     counted = "counts" in adata.layers
     if config is None:
-        config = Config() if counted else Config(likelihood="gaussian", known_total=bool(np.isfinite(adata.obs["total_counts"]).all()))
+        config = (
+            Config()
+            if counted
+            else Config(likelihood="gaussian", known_total=bool(np.isfinite(adata.obs["total_counts"]).all()))
+        )
     if config.likelihood != "gaussian" and not counted:
-        raise ValueError(f"Found likelihood={config.likelihood!r} and data without counts (no layers['counts']). Expected counts; "
-                         "or use Config(likelihood='gaussian', known_total=False).")
+        raise ValueError(
+            f"Found likelihood={config.likelihood!r} and data without counts (no layers['counts']). Expected counts; "
+            "or use Config(likelihood='gaussian', known_total=False)."
+        )
     return dataclasses.replace(config, epochs=epochs or config.epochs, batch_size=batch_size or config.batch_size)
 
 # %% ../nbs/03_training.ipynb #fit
@@ -432,20 +551,50 @@ def fit(
     train, held_out = (cells_of(part) for part in _hold_out(adata, validation, seed))
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     _check_memory(config, adata.n_vars, config.batch_size, psutil.virtual_memory().available)
-    log.info("training on %s: %d cells, %d held out, %d genes", device, len(train.totals), len(held_out.totals), adata.n_vars)
-    run = _start(train, held_out, list(adata.var_names), config, target_sum=adata.uns["vcell"]["target_sum"], seed=seed, device=device)
+    log.info(
+        "training on %s: %d cells, %d held out, %d genes", device, len(train.totals), len(held_out.totals), adata.n_vars
+    )
+    run = _start(
+        train,
+        held_out,
+        list(adata.var_names),
+        config,
+        target_sum=adata.uns["vcell"]["target_sum"],
+        seed=seed,
+        device=device,
+    )
     run.history.device = device
     folder = Path(checkpoint) if checkpoint is not None else None
     with _run_folder(run, folder, resume=resume), _termination() as asked:
-        _train(run, train, held_out, seed=seed, patience=patience, folder=folder, every=checkpoint_every, asked=asked, progress=progress, callbacks=callbacks)
+        _train(
+            run,
+            train,
+            held_out,
+            seed=seed,
+            patience=patience,
+            folder=folder,
+            every=checkpoint_every,
+            asked=asked,
+            progress=progress,
+            callbacks=callbacks,
+        )
     run.model.load_state_dict(run.best)
     run.model.record = _record(run, adata, seed)
     return run.model.eval(), run.history
 
 # %% ../nbs/03_training.ipynb #train
 def _train(
-    run: _Run, train: Cells, held_out: Cells, *, seed: int, patience: int | None, folder: Path | None, every: int,
-    asked: threading.Event, progress: bool, callbacks: Sequence[Callable[[TrainingStep], None]],
+    run: _Run,
+    train: Cells,
+    held_out: Cells,
+    *,
+    seed: int,
+    patience: int | None,
+    folder: Path | None,
+    every: int,
+    asked: threading.Event,
+    progress: bool,
+    callbacks: Sequence[Callable[[TrainingStep], None]],
 ) -> None:
     "Epochs until they are done, or until the held-out error has not improved for `patience` of them."
     config, n_cells = run.model.config, len(train.totals)
@@ -461,7 +610,9 @@ def _train(
             if folder is not None and (run.step % every == 0 or asked.is_set()):
                 run.write(folder)
             if asked.is_set():
-                raise SystemExit(f"Stopped by SIGTERM; {'resume from ' + str(folder) if folder else 'no checkpoint= was given'}.")
+                raise SystemExit(
+                    f"Stopped by SIGTERM; {'resume from ' + str(folder) if folder else 'no checkpoint= was given'}."
+                )
 
         while run.epoch < config.epochs:
             if patience is not None and len(held_out.totals) and run.epoch - run.history.best_epoch >= patience:
@@ -481,5 +632,14 @@ def _record(run: _Run, adata: AnnData, seed: int) -> dict[str, Any]:
     from vcell import __version__
 
     source = {key: value for key, value in adata.uns["vcell"].items() if isinstance(value, str | int | float | bool)}
-    return {"vcell": __version__, "data": source, "seed": seed, "epochs": run.epoch, "best_epoch": run.history.best_epoch, "device": run.history.device,
-            "ending": run.history.ending, "fingerprint": run.fingerprint, "errors": run.history.rows}
+    return {
+        "vcell": __version__,
+        "data": source,
+        "seed": seed,
+        "epochs": run.epoch,
+        "best_epoch": run.history.best_epoch,
+        "device": run.history.device,
+        "ending": run.history.ending,
+        "fingerprint": run.fingerprint,
+        "errors": run.history.rows,
+    }
