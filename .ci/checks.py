@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 NBS, PACKAGE = Path("nbs"), Path("vcell")
-MOST_LINES, MOST_COLUMNS = 45, 120
+MOST_LINES, MOST_COLUMNS = 80, 120
 # required though nothing imports them by name
 USED_BY_OTHERS = {
     "ipywidgets": "tqdm.auto draws its bar with it in Jupyter",

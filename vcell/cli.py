@@ -62,7 +62,7 @@ Model = Annotated[Path, typer.Argument(help="The folder that `vcell train` or `v
 Query = Annotated[
     str | None, _option("Choose cells by a condition on obs, such as \"cell_type == 'B'\".", metavar="CONDITION")
 ]
-Seed = Annotated[int, _option("The same seed gives the same result.", default=True)]
+Seed = Annotated[int, _option("The same seed gives the same result.", default=True, min=0)]
 Rows = Annotated[str, _option("What a row of a text file is: cells or genes.", default=True)]
 Json = Annotated[bool, _option("Print the result as JSON, and nothing else, on standard output.", "--json")]
 Quiet = Annotated[bool, _option("No progress bars and no log; warnings stay.", "--quiet")]
@@ -241,8 +241,8 @@ def _training_text(facts: Mapping[str, Any]) -> str:
 def train(
     data: Data,
     out: Annotated[Path, _option("Folder for the model.")],
-    epochs: Annotated[int | None, _option("How often each cell is shown. Default: 40.", min=1)] = None,
-    hidden: Annotated[int | None, _option("Width of the bottleneck. Default: 1024.", min=1)] = None,
+    epochs: Annotated[int | None, _option("How often each cell is shown. Default: 25.", min=1)] = None,
+    hidden: Annotated[int | None, _option("Width of the bottleneck. Default: 256.", min=1)] = None,
     batch_size: Annotated[int | None, _option("Cells per step. Default: 64.", min=1)] = None,
     seed: Seed = 0,
     validation: Annotated[str, _option("Held out: a share (0: none) or a column.", default=True)] = "0.2",
@@ -283,6 +283,9 @@ def evaluate(
     model: Model,
     data: Data,
     by: Annotated[str | None, _option("A column of obs: the error for each of its groups too.")] = None,
+    train: Annotated[
+        str | None, _option("The model's training data, if DATA does not hold it: for the baselines.")
+    ] = None,
     out: Annotated[Path | None, _option("File for the whole report, gene by gene, as JSON.")] = None,
     rows: Rows = "cells",
     overwrite: Overwrite = False,
@@ -304,7 +307,8 @@ def evaluate(
         adata = _read(data, rows=rows, quiet=quiet)
         if by is not None and by not in adata.obs:
             raise KeyError(f"obs has no column {by!r} for --by; it has {', '.join(map(str, adata.obs.columns))}.")
-        report = score(fitted, adata, by=by, progress=not quiet)
+        learned = None if train is None else _read(train, rows=rows, quiet=quiet)
+        report = score(fitted, adata, by=by, train=learned, progress=not quiet)
         if out is not None:
             _write(out, json.dumps(_plain(json.loads(report.to_json())), indent=1))
         groups = "" if by is None else f"\n\nMean squared error by {by}:\n{report.by_group.round(4).to_string()}"

@@ -711,6 +711,8 @@ def as_prepared(adata: ad.AnnData) -> ad.AnnData:
     if record is None:
         _log.info("the data are not prepared yet: calling prepare(adata) with its defaults")
         return prepare(adata)
+    _check_anndata(adata)
+    names = {"cells": adata.obs_names.tolist(), "genes": adata.var_names.tolist()}
     wrong = []
     if getattr(adata.X, "format", "") != "csr" or adata.X.dtype != np.float32:
         wrong.append(f"X is {type(adata.X).__name__} {getattr(adata.X, 'dtype', '')}, expected CSR float32")
@@ -718,10 +720,13 @@ def as_prepared(adata: ad.AnnData) -> ad.AnnData:
         wrong.append("obs['total_counts'] is missing")
     if record["values"] != "log1p" and "counts" not in adata.layers:
         wrong.append("layers['counts'] is missing")
+    if not wrong:
+        check_matrix(adata.X, **names)
     if not wrong and record["values"] != "log1p":
-        few = adata[:50]
-        again = _log_normalise(few.layers["counts"], few.obs["total_counts"].to_numpy(np.float64), record["target_sum"])
-        if abs(again - few.X).max() > 1e-4:
+        counts = sparse.csr_matrix(adata.layers["counts"])
+        check_matrix(counts, name="layers['counts']", **names)
+        again = _log_normalise(counts, adata.obs["total_counts"].to_numpy(np.float64), record["target_sum"])
+        if again.nnz != adata.X.nnz or abs(again - adata.X).max() > 1e-4:
             wrong.append("X is no longer log1p of layers['counts'] scaled to target_sum")
     if wrong:
         raise ValueError(
@@ -774,8 +779,7 @@ def align(
             f"{(position < 0).sum():,}",
             f"{len(have) - (position >= 0).sum():,}",
         )
-    var = adata.var.iloc[np.maximum(position, 0)].copy()
-    var.index = wanted
+    var = adata.var.set_axis(have).reindex(wanted_key).set_axis(wanted)
     out = ad.AnnData(
         _take_columns(adata.X, position),
         obs=adata.obs.copy(),

@@ -25,7 +25,10 @@ def uniform(
     seed: int,  # any whole number from 0 to 2**63
     *keys: int | np.ndarray,  # whole numbers or arrays of them, which broadcast against each other
 ) -> np.ndarray:
-    "Random numbers in [0, 1), each of them a pure function of `seed` and its `keys`. Float64, of the keys' common shape."
+    """Random numbers in [0, 1), each of them a pure function of `seed` and its `keys`.
+
+    Float64, of the keys' common shape.
+    """
     state = np.atleast_1d(_mix(np.asarray(seed, dtype=np.uint64)))
     with np.errstate(over="ignore"):
         for key in keys:
@@ -45,12 +48,15 @@ def _check_share(share: tuple[float, float]) -> None:
 def hide(
     X: sp.csr_matrix,  # (cells, genes), a batch
     *,
-    cells: np.ndarray,  # (cells,) the number of each cell in its data set: the mask belongs to the cell, not to its place in the batch
+    cells: np.ndarray,  # (cells,) the number of each cell in its data set: the mask belongs to it
     seed: int,  # of the training or the evaluation
     epoch: int = 0,  # another epoch, another mask
     share: tuple[float, float] = (0.5, 0.8),  # least and greatest share of a cell's values to hide
 ) -> np.ndarray:
-    "One bit per stored value of `X`, shape (stored values,): true where it is hidden. Raises `ValueError` for a share outside 0 to 1."
+    """One bit per stored value of `X`, shape (stored values,): true where it is hidden.
+
+    Raises `ValueError` for a share outside 0 to 1.
+    """
     _check_share(share)
     stored = np.diff(X.indptr)
     row = np.repeat(np.arange(X.shape[0]), stored)
@@ -102,7 +108,10 @@ def hold(
     genes: np.ndarray,  # (held genes,) their columns, no column twice
     levels: np.ndarray,  # (held genes,) or (cells, held genes): log-normalised levels, not negative
 ) -> sp.csr_matrix:
-    "`X` with every one of `genes` stored at its level in every cell: a new CSR matrix (cells, genes). Raises `ValueError` for a level below 0 or NaN."
+    """`X` with every one of `genes` stored at its level in every cell: a new CSR matrix (cells, genes).
+
+    Raises `ValueError` for a level below 0 or NaN.
+    """
     genes = np.asarray(genes, dtype=np.int64)
     values = np.broadcast_to(np.asarray(levels, dtype=np.float32), (X.shape[0], len(genes)))
     if not (np.isfinite(values) & (values >= 0)).all():

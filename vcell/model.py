@@ -41,7 +41,7 @@ class Config:
     n_hidden: int = 256
     n_layers: int = 1
     likelihood: Likelihood = "poisson"
-    dropout: float = 0.5
+    dropout: float = 0.3
     indicators: bool = True
     known_total: bool = True
     centred: bool = True
@@ -68,6 +68,15 @@ class Config:
         }.items():
             if not getattr(self, name) >= least:
                 raise ValueError(f"Found {name}={getattr(self, name)!r}. Expected a number from {least} up.")
+        if not (0 < self.learning_rate < float("inf")) or not 0 <= self.share[0] <= self.share[1] <= 1:
+            raise ValueError(
+                f"Found learning_rate={self.learning_rate!r} and share={self.share!r}. "
+                "Expected a rate above 0, and two shares, least and greatest, from 0 to 1."
+            )
+        if self.rectified and self.likelihood != "gaussian":
+            raise ValueError(
+                f"Found rectified=True and likelihood={self.likelihood!r}. Expected 'gaussian': log rates go below 0."
+            )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"Found dropout={self.dropout!r}. Expected a share from 0 to below 1.")
         if self.likelihood not in ("poisson", "negative_binomial", "gaussian"):
@@ -77,7 +86,9 @@ class Config:
 
     @classmethod
     def seed(cls) -> "Config":
-        "The original: values in, values out, one bottleneck of 1,024 with ReLU, masked mean squared error, Adam, batch 32, 50 epochs."
+        """The original: values in, values out, one bottleneck of 1,024 with ReLU, masked mean squared error, Adam,
+        batch 32, 50 epochs.
+        """
         return cls(
             n_hidden=1024,
             likelihood="gaussian",
@@ -156,10 +167,15 @@ def expected_log1p(
     *,
     given_detected: bool,  # the expectation given that the count is not zero
 ) -> Tensor:
-    "E[log(1 + scale * count)], of the shape of `scale`: the expected log-normalised value. The error of the sum is below 1e-5."
+    """E[log(1 + scale * count)], of the shape of `scale`: the expected log-normalised value.
+
+    The error of the sum is below 1e-5 for the Poisson, and below 1e-3 for a negative binomial with dispersion 0.3 or
+    more.
+    """
     spread = counts.variance.sqrt()
     first = (counts.mean - 7 * spread).floor().clamp(min=1)
-    length = counts.mean + 12 * spread + 10 - first
+    tail = 7 * spread + 6 if isinstance(counts, Poisson) else 12 * spread + 10
+    length = (counts.mean + tail - first).clamp(max=100_000)
     result, group = torch.empty_like(scale), torch.ceil(torch.log2(length)).to(torch.int8)
     for size in torch.unique(group).tolist():
         chosen = group == size
@@ -183,7 +199,9 @@ def detected_rates(
     counts: sp.csr_matrix,  # (cells, genes)
     exposure: np.ndarray,  # (cells,) total count / target sum
 ) -> np.ndarray:
-    "Log rate of each gene, shape (genes,), per target sum: zero-truncated Poisson, maximum likelihood with half a pseudo-observation at 0.5."
+    """Log rate of each gene, shape (genes,), per target sum: zero-truncated Poisson, maximum likelihood with half
+    a pseudo-observation at 0.5.
+    """
     n_genes, gene = counts.shape[1], counts.indices
     exposed = np.repeat(exposure, np.diff(counts.indptr))
     observed = np.bincount(gene, counts.data, n_genes)
@@ -212,8 +230,9 @@ class Encoder(nn.Module):
     def __init__(self, config: Config, n_genes: int, generator: torch.Generator):
         super().__init__()
         self.config, n_hidden = config, config.n_hidden
-        self.value = _spread(generator, n_genes, n_hidden, bound=1.0 if config.centred else n_genes**-0.5)
-        self.known = _spread(generator, n_genes, n_hidden, bound=1.0) if config.indicators else None
+        bound = 1.0 if config.centred else n_genes**-0.5
+        self.value = _spread(generator, n_genes, n_hidden, bound=bound)
+        self.known = _spread(generator, n_genes, n_hidden, bound=bound) if config.indicators else None
         self.total = nn.Parameter(torch.zeros(2, n_hidden)) if config.known_total else None
         self.bias = nn.Parameter(torch.zeros(n_hidden))
         layers = (_spread(generator, n_hidden, n_hidden, bound=n_hidden**-0.5) for _ in range(config.n_layers - 1))
@@ -243,7 +262,7 @@ class Encoder(nn.Module):
             hidden = hidden + _drop(torch.relu(hidden @ weight), self.config.dropout, chance)
         return hidden
 
-
+# %% ../nbs/02_model.ipynb #encoder-drop
 def _drop(hidden: Tensor, share: float, chance: torch.Generator | None) -> Tensor:
     "Dropout from a generator of our own, so that a resumed training draws the same numbers."
     if chance is None or not share:
@@ -338,6 +357,9 @@ class MaskedAutoencoder(nn.Module):
         )
 
 # %% ../nbs/02_model.ipynb #write-folder
+_FILES = {"tensors.safetensors", "record.json"}
+
+
 def write_folder(
     path: str | Path,  # the folder to make
     tensors: dict[str, Tensor],
@@ -349,6 +371,8 @@ def write_folder(
     path = Path(path)
     if path.exists() and not overwrite:
         raise FileExistsError(f"Found something at {path}. Choose another name, or pass overwrite=True to replace it.")
+    if path.exists() and not (path.is_dir() and {file.name for file in path.iterdir()} <= _FILES):
+        raise FileExistsError(f"Found something that is not ours at {path}, and leave it there. Choose another name.")
     path.parent.mkdir(parents=True, exist_ok=True)
     blob = save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     record = record | {"sha256": hashlib.sha256(blob).hexdigest()}
@@ -366,6 +390,8 @@ def write_folder(
         new.rename(path)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
+        if old.exists() and not path.exists():
+            old.rename(path)
         raise
     shutil.rmtree(old, ignore_errors=True)
     return path
@@ -381,7 +407,8 @@ def read_folder(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     if missing := [name for name in ("record.json", "tensors.safetensors") if not (path / name).is_file()]:
         raise FileNotFoundError(
-            f"Did not find {' and '.join(missing)} in {path}. Expected the folder that model.save or fit(checkpoint=...) made."
+            f"Did not find {' and '.join(missing)} in {path}. Expected the folder that model.save or "
+            "fit(checkpoint=...) made."
         )
     try:
         record = json.loads((path / "record.json").read_text())
@@ -416,7 +443,10 @@ def load_model(
     *,
     device: str = "cpu",
 ) -> MaskedAutoencoder:
-    "The model of a folder, ready to predict. Raises `FileNotFoundError`, or `ValueError` for a folder that is damaged or no model."
+    """The model of a folder, ready to predict.
+
+    Raises `FileNotFoundError`, or `ValueError` for a folder that is damaged or no model.
+    """
     tensors, record = read_folder(path)
     if record.get("format") != _FORMAT["format"] or record.get("format_version") != _FORMAT["format_version"]:
         raise ValueError(

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,8 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from tqdm.auto import tqdm
 
-from .data import align, find_genes
-from .evaluation import CellMap, embed, impute
+from .data import find_genes
+from .evaluation import CellMap, cells_for, embed, impute
 from .masking import hide, hold, visible
 from .model import MaskedAutoencoder
 from .training import Cells, cells_of
@@ -62,7 +62,8 @@ def _level(gene: str, level: Any) -> float:
         number = float("nan")
     if not (np.isfinite(number) and number >= 0):
         raise ValueError(
-            f"Found the level {level!r} for {gene}. Expected a log-normalised level: a finite number from 0 (knock-out) up."
+            f"Found the level {level!r} for {gene}. Expected a log-normalised level: a finite number from 0 "
+            "(knock-out) up."
         )
     return number
 
@@ -70,25 +71,47 @@ def _level(gene: str, level: Any) -> float:
 def _pick(adata: AnnData, model: MaskedAutoencoder, cells: Any) -> AnnData:
     "The chosen cells of `adata`, with the model's genes. `cells`: None for all, a name, several names, or a mask."
     if cells is not None:
-        names = [cells] if isinstance(cells, str) else list(cells)
+        try:
+            names = [cells] if isinstance(cells, str) else list(cells)
+        except TypeError:
+            raise TypeError(f"Found cells={cells!r}. Expected a name, a list of names, or a mask.") from None
         if len(names) and all(isinstance(name, bool | np.bool_) for name in names):
             if len(names) != adata.n_obs:
                 raise ValueError(
-                    f"Found a mask of {len(names)} cells. Expected one of {adata.n_obs}, the number of cells in the data."
+                    f"Found a mask of {len(names)} cells. Expected one of {adata.n_obs}, the number of "
+                    "cells in the data."
                 )
             adata = adata[np.asarray(names, dtype=bool)]
         else:
             unknown = [name for name in names if name not in adata.obs_names]
             if unknown:
                 raise KeyError(
-                    f"Did not find the cell {unknown[0]!r}. Expected names as in adata.obs_names, such as {', '.join(adata.obs_names[:3])}."
+                    f"Did not find the cell {unknown[0]!r}. Expected names as in adata.obs_names, such as "
+                    f"{', '.join(adata.obs_names[:3])}."
                 )
             adata = adata[names]
     if not adata.n_obs:
         raise ValueError(
             "Found no cell to perturb. Expected at least one: a name, a list of names, or a mask with a true value."
         )
-    return align(adata, model.genes)
+    if isinstance(cells, list) and len(set(cells)) < len(cells) and not isinstance(cells[0], bool):
+        raise ValueError("Found a cell named twice. Expected each cell once.")
+    return cells_for(model, adata)
+
+
+def _check_present(chosen: AnnData, held: _Held) -> None:
+    "Says when a held gene is not in the data, or is detected in none of the cells."
+    if absent := [
+        gene for gene, column in zip(held.genes, held.columns, strict=True) if chosen.var["missing"].iloc[column]
+    ]:
+        raise ValueError(
+            f"Found no values of {', '.join(absent)} in the data. Expected a gene that was measured: "
+            "without its own level there is no change of it."
+        )
+    silent = (chosen.X[:, held.columns].toarray() == 0).all(0) & (held.levels == 0)
+    if silent.any():
+        names = ", ".join(np.asarray(held.genes)[silent])
+        log.warning("%s is not detected in the chosen cells: to knock it out changes nothing there", names)
 
 # %% ../nbs/05_perturbation.ipynb #walk
 Propagate = Literal["delta", "replay"]
@@ -114,7 +137,8 @@ class _Walk:
             raise ValueError(f"Found propagate={self.propagate!r}. Expected 'delta' or 'replay'.")
         if self.draws < 0 or not self.tolerance > 0:
             raise ValueError(
-                f"Found draws={self.draws} and tolerance={self.tolerance}. Expected draws from 0 (hide nothing) up and a tolerance above 0."
+                f"Found draws={self.draws} and tolerance={self.tolerance}. Expected draws from 0 (hide "
+                "nothing) up and a tolerance above 0."
             )
 
 
@@ -173,12 +197,17 @@ def perturb(
     seed: int = 0,
     progress: bool = True,
 ) -> AnnData:
-    """The predicted profiles, (cells, model genes): `X` after, `layers` before, delta and std (over draws), `var["held"]`.
+    """The predicted profiles, (cells, model genes): `X` after, `layers` before, delta and std, `var["held"]`.
 
-    `uns["perturbation"]` says what was held and whether outside the range seen. Raises `KeyError` for unknown genes or cells, `ValueError` for levels.
+    `before` is the expected profile of the cell as it is (`impute`), `std` the spread over draws (0 with fewer than
+    two).
+
+    `uns["perturbation"]` says what was held and whether outside the range seen. Raises `KeyError` for unknown genes or
+    cells, `ValueError` for levels.
     """
     held, walk = _held(model, hold), _Walk(draws=draws, seed=seed)
     chosen = _pick(adata, model, cells)
+    _check_present(chosen, held)
     arrays = cells_of(chosen)
     delta, std = (np.empty(chosen.shape, np.float32) for _ in range(2))
     for part in tqdm(_slices(chosen.n_obs, draws), desc="perturbing", unit="batch", disable=not progress):
@@ -210,7 +239,11 @@ def perturb(
 class Trajectory:
     """The predicted path of a cell, or of the mean of a group, while genes are held.
 
-    `states` and `std` are (steps + 1, genes), log-normalised; the first state is the cell before. `levels` has the held genes' levels per step.
+    `states` and `std` are (steps + 1, genes), log-normalised. The first state is the expected profile of the cell as
+    it is
+    (`impute`), with the held genes at their own levels. `std` is the spread over draws, for a group that of its mean
+    (0 with
+    fewer than two draws). `levels` has the held genes' levels per step.
     """
 
     states: np.ndarray
@@ -238,19 +271,8 @@ class Trajectory:
         return pd.DataFrame(self.states, index=pd.RangeIndex(len(self.states), name="step"), columns=self.genes)
 
     def to_anndata(self) -> AnnData:
-        "The states as an AnnData (steps, genes): `layers['std']`, levels in `obs`, what was asked in `uns['trajectory']`."
-        obs = self.levels.add_prefix("level ").set_axis([f"step {step}" for step in range(len(self.states))])
-        uns = {
-            "trajectory": {
-                "cells": self.cells,
-                "target_step": self.target_step,
-                "converged": self.converged,
-                "outside_range": self.outside_range,
-            }
-        }
-        return AnnData(
-            self.states, obs=obs, var=pd.DataFrame(index=pd.Index(self.genes)), layers={"std": self.std}, uns=uns
-        )
+        "The states as an AnnData (steps, genes): `layers['std']`, levels in `obs`, the request in `uns['trajectory']`."
+        return _path_anndata(self)
 
     def plot(
         self,
@@ -261,11 +283,17 @@ class Trajectory:
         inset: bool = True,
         ax: Axes | None = None,
     ) -> Axes:
-        "The path on the map of cells, start ringed, end with a cross; `palette` 'viridis' or 'redgreen'. Returns the Axes."
+        """The path on the map of cells, start ringed, end with a cross; `palette` 'viridis' or 'redgreen'.
+
+        Returns the Axes.
+        """
         return _plot_path(self, map or _map_of(self.model, self.adata), color, palette, inset, ax)
 
     def plot_genes(self, genes: Sequence[str] | None = None, *, ax: Axes | None = None) -> Axes:
-        "Change of some genes over the steps, with the spread over draws; by default the eight that change most. Returns the Axes."
+        """Change of some genes over the steps, with the spread over draws; by default the eight that change most.
+
+        Returns the Axes.
+        """
         return _plot_genes(self, genes, ax)
 
     def plot_heatmap(self, n: int = 20, *, ax: Axes | None = None) -> Axes:
@@ -275,25 +303,44 @@ class Trajectory:
     @property
     def summary(self) -> str:
         "One or two sentences on what was asked and how far to trust it."
-        who = f"cell {self.cells[0]}" if len(self.cells) == 1 else f"mean of {len(self.cells):,} cells"
-        what = ", ".join(
-            f"{gene} {self.levels[gene].iloc[0]:.2f} → {self.levels[gene].iloc[-1]:.2f}" for gene in self.levels
-        )
-        end = (
-            f"settled after {len(self.states) - 1} steps"
-            if self.converged
-            else f"not settled after {len(self.states) - 1} steps"
-        )
-        mark = (
-            f" Outside the range of the training cells: {'; '.join(self.outside_range)}." if self.outside_range else ""
-        )
-        return f"{who}: {what}; {end}.{mark} A prediction from association, not a measurement."
+        return _summary(self)
 
     def __repr__(self) -> str:
         return f"Trajectory({self.summary})"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(self.summary)}</p>" + self.top_genes(10).round(3).to_html(escape=True)
+
+# %% ../nbs/05_perturbation.ipynb #trajectory-words
+def _summary(path: Trajectory) -> str:
+    "What was asked of a path, and how far to trust it."
+    who = f"cell {path.cells[0]}" if len(path.cells) == 1 else f"mean of {len(path.cells):,} cells"
+    what = ", ".join(
+        f"{gene} {path.levels[gene].iloc[0]:.2f} → {path.levels[gene].iloc[-1]:.2f}" for gene in path.levels
+    )
+    end = (
+        f"settled after {len(path.states) - 1} steps"
+        if path.converged
+        else f"not settled after {len(path.states) - 1} steps"
+    )
+    mark = f" Outside the range of the training cells: {'; '.join(path.outside_range)}." if path.outside_range else ""
+    return f"{who}: {what}; {end}.{mark} A prediction from association, not a measurement."
+
+
+def _path_anndata(path: Trajectory) -> AnnData:
+    "The states of a path as an AnnData."
+    obs = path.levels.add_prefix("level ").set_axis([f"step {step}" for step in range(len(path.states))])
+    uns = {
+        "trajectory": {
+            "cells": path.cells,
+            "target_step": path.target_step,
+            "converged": path.converged,
+            "outside_range": path.outside_range,
+        }
+    }
+    return AnnData(
+        path.states, obs=obs, var=pd.DataFrame(index=pd.Index(path.genes)), layers={"std": path.std}, uns=uns
+    )
 
 # %% ../nbs/05_perturbation.ipynb #trajectory
 def trajectory(
@@ -308,15 +355,17 @@ def trajectory(
     propagate: Propagate = "delta",  # "replay": feed the whole prediction back, as the project's first version did
     draws: int = 8,  # contexts to average over; 0: one, with everything visible
     seed: int = 0,
+    progress: bool = True,  # show a bar where there are many cells
 ) -> Trajectory:
     "The predicted path. Raises `KeyError` for unknown genes or cells, `ValueError` for levels, cells or settings."
     held, walk = _held(model, hold), _Walk(steps, max(steps, max_steps), tolerance, propagate, draws, seed)
     chosen = _pick(adata, model, cell)
+    _check_present(chosen, held)
     arrays = cells_of(chosen)
     own = arrays.X[:, held.columns].toarray().mean(0)
     before = impute(model, chosen).mean(0)
     before[held.columns] = own
-    mean, moved_by = _group_changes(model, arrays, held, walk)
+    mean, moved_by = _group_changes(model, arrays, held, walk, progress)
     states = np.maximum(before + np.vstack([np.zeros((1, len(before))), mean.mean(1)]), 0).astype(np.float32)
     std = np.vstack([np.zeros((1, len(before))), mean.std(1)]).astype(np.float32)
     share = np.minimum(1, np.arange(len(states)) / steps)[:, None]
@@ -333,27 +382,33 @@ def trajectory(
         states, std, levels, list(model.genes), list(chosen.obs_names), steps, converged, held.outside, model, adata
     )
 
+# %% ../nbs/05_perturbation.ipynb #trajectory-group-changes
+def _group_changes(
+    model: MaskedAutoencoder, arrays: Cells, held: _Held, walk: _Walk, progress: bool
+) -> tuple[np.ndarray, float]:
+    """The mean change of the cells, (steps, draws, genes), and the last movement.
 
-def _group_changes(model: MaskedAutoencoder, arrays: Cells, held: _Held, walk: _Walk) -> tuple[np.ndarray, float]:
-    "The mean change of the cells, (steps, draws, genes), and the last movement. Parts that settle early stay where they are."
-    parts = [
-        [(change.mean(1) * change.shape[1], moved_by) for change, moved_by in _go(model, arrays[part], held, walk)]
-        for part in _slices(len(arrays.totals), walk.draws)
-    ]
-    length = max(map(len, parts))
-    summed = np.sum([np.stack([part[min(step, len(part) - 1)][0] for step in range(length)]) for part in parts], axis=0)
-    return summed / len(arrays.totals), max(part[-1][1] for part in parts)
+    Parts that settle early stay where they are.
+    """
+    total = np.zeros((walk.max_steps, max(1, walk.draws), len(model.genes)), np.float32)
+    parts, longest, furthest = _slices(len(arrays.totals), walk.draws), 0, 0.0
+    for part in tqdm(parts, desc="walking", unit="batch", disable=not progress or len(parts) < 2):
+        walked = [(change.sum(1), moved_by) for change, moved_by in _go(model, arrays[part], held, walk)]
+        for number in range(walk.max_steps):
+            total[number] += walked[min(number, len(walked) - 1)][0]
+        longest, furthest = max(longest, len(walked)), max(furthest, walked[-1][1])
+    return total[:longest] / len(arrays.totals), furthest
 
 # %% ../nbs/05_perturbation.ipynb #plot-path
 _PALETTES = {"viridis": "viridis", "redgreen": "RdYlGn"}
-_maps: "WeakKeyDictionary[MaskedAutoencoder, tuple[int, CellMap]]" = WeakKeyDictionary()
+_maps: "WeakKeyDictionary[MaskedAutoencoder, tuple[ref[AnnData], CellMap]]" = WeakKeyDictionary()
 
 
 def _map_of(model: MaskedAutoencoder, adata: AnnData) -> CellMap:
     "The map of these cells; made once, then remembered as long as the model lives."
     known = _maps.get(model)
-    if known is None or known[0] != id(adata):
-        known = _maps[model] = (id(adata), embed(model, adata))
+    if known is None or known[0]() is not adata:
+        known = _maps[model] = (ref(adata), embed(model, adata.copy()))
     return known[1]
 
 
@@ -367,7 +422,7 @@ def _plot_path(path: Trajectory, map: CellMap, color: str | None, palette: str, 
         low, high = places.min(0), places.max(0)
         center, size = (low + high) / 2, max((high - low).max() * 0.75, np.ptp(map.points, 0).max() / 400)
         close = ax.inset_axes(
-            (0.02, 0.02, 0.36, 0.36),
+            (*_free_corner(map.points), 0.36, 0.36),
             xlim=(center[0] - size, center[0] + size),
             ylim=(center[1] - size, center[1] + size),
             xticks=[],
@@ -381,9 +436,19 @@ def _plot_path(path: Trajectory, map: CellMap, color: str | None, palette: str, 
     return ax
 
 
+def _free_corner(points: np.ndarray) -> tuple[float, float]:
+    "Lower left of the inset: the corner of the map with the fewest cells."
+    share = (points - points.min(0)) / np.maximum(np.ptp(points, 0), 1e-9)
+    corners = [(0.02, 0.02), (0.62, 0.02), (0.02, 0.62), (0.62, 0.62)]
+    return min(corners, key=lambda corner: int(((share > corner) & (share < np.add(corner, 0.36))).all(1).sum()))
+
+# %% ../nbs/05_perturbation.ipynb #plot-path-draw-path
 def _draw_path(ax: Axes, places: np.ndarray, cmap: str, size: float) -> None:
     ax.plot(*places.T, color="0.25", lw=0.8, zorder=3)
-    ax.scatter(places[:, 0], places[:, 1], c=np.arange(len(places)), cmap=cmap, s=size, lw=0.3, edgecolor="k", zorder=4)
+    way = np.r_[
+        0, np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))
+    ]  # colour by way, not by step: settling is many small steps
+    ax.scatter(places[:, 0], places[:, 1], c=way, cmap=cmap, s=size, lw=0.3, edgecolor="k", zorder=4)
     ax.scatter(places[0, 0], places[0, 1], s=size * 5, facecolor="none", edgecolor="k", lw=1.4, zorder=5)
     ax.scatter(places[-1, 0], places[-1, 1], s=size * 4, marker="X", color="k", edgecolor="w", lw=0.8, zorder=5)
 
@@ -427,6 +492,7 @@ class Screen:
     effects: pd.DataFrame
     level: float
     readout: str
+    outside_range: list[str]  # genes whose level lies beyond what was seen in training
 
     def ranking(self) -> pd.DataFrame:
         "One row per gene: mean effect over the cells it was moved in, their spread and number. Largest first."
@@ -441,7 +507,10 @@ class Screen:
 
         top = self.ranking().dropna(subset="effect").head(n)[::-1]
         ax = ax or plt.subplots(figsize=(5.5, 0.22 * len(top) + 0.9), layout="constrained")[1]
-        names = [f"{gene} ({cells:,} cells)".replace("$", r"\$") for gene, cells in top["cells"].items()]
+        marks = {gene: ", outside range" for gene in self.outside_range}
+        names = [
+            f"{gene} ({cells:,} cells{marks.get(gene, '')})".replace("$", r"\$") for gene, cells in top["cells"].items()
+        ]
         ax.barh(names, top["effect"], xerr=top["std"].fillna(0), color="#9db4cc", error_kw={"ecolor": "0.5", "lw": 0.8})
         ax.tick_params(axis="y", labelsize=7)
         ax.set(xlabel=f"predicted {self.readout}, level {self.level:g}, mean ± spread over cells")
@@ -476,10 +545,20 @@ def screen(
     batch_size: int = 256,
     progress: bool = True,
 ) -> Screen:
-    "The effect of each gene in each cell, with everything visible. Raises `KeyError` for unknown genes or cells, `ValueError` for the level."
-    genes = list(model.genes) if genes is None else list(genes)
+    """The effect of each gene in each cell, with everything visible.
+
+    Raises `KeyError` for unknown genes or cells, `ValueError` for the level.
+    """
+    genes = list(model.genes) if genes is None else [genes] if isinstance(genes, str) else list(genes)
     columns = find_genes(model.genes, genes)
     level = _level("every gene", level)
+    outside = [
+        gene for gene, top in zip(genes, model.highest.cpu().numpy()[columns], strict=True) if level > top + 1e-6
+    ]
+    if outside:
+        log.warning(
+            "level %g is outside the range of the training cells for %d of %d genes", level, len(outside), len(genes)
+        )
     score, name = _readout(model, readout)
     chosen = _pick(adata, model, cells)
     arrays = cells_of(chosen)
@@ -493,16 +572,20 @@ def screen(
             change = next(_go(model, arrays[part], held, _Walk(draws=0)))[0][0]
             change[:, held.columns] = 0
             effects[part, number] = score(change)
-    return Screen(pd.DataFrame(effects, index=chosen.obs_names.copy(), columns=genes), level, name)
+    return Screen(pd.DataFrame(effects, index=chosen.obs_names.copy(), columns=genes), level, name, outside)
 
-
+# %% ../nbs/05_perturbation.ipynb #screen-readout
 def _readout(
     model: MaskedAutoencoder, readout: Sequence[str] | Mapping[str, float] | None
 ) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
     "A score of changes (cells, genes), and its name."
     if readout is None:
         return lambda change: np.linalg.norm(change, axis=1), "length of the change"
-    names = list(readout)
+    names = [readout] if isinstance(readout, str) else list(readout)
+    if not names:
+        raise ValueError(
+            "Found an empty readout. Expected genes, or genes with weights; or None for the length of the change."
+        )
     weights = (
         np.array(list(readout.values()), float) if isinstance(readout, Mapping) else np.full(len(names), 1 / len(names))
     )

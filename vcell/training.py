@@ -107,7 +107,7 @@ def masked_loss(
         loss = loss + config.detection * _detection_loss(model, cells, hidden, output, exposure, counts)
     return loss
 
-
+# %% ../nbs/03_training.ipynb #masked-loss-detection-loss
 def _detection_loss(
     model: MaskedAutoencoder,
     cells: Cells,
@@ -134,7 +134,9 @@ def predict_hidden(
     *,
     batch_size: int = 256,
 ) -> np.ndarray:
-    "The expected log-normalised value of each hidden entry given that it is detected, in the order in which CSR stores them."
+    """The expected log-normalised value of each hidden entry given that it is detected, in the order in which CSR
+    stores them.
+    """
     predicted = []
     for start in range(0, len(cells.totals), batch_size):
         batch, indptr = cells[start : start + batch_size], cells.X.indptr[start : start + batch_size + 1]
@@ -149,7 +151,9 @@ def predict_hidden(
 
 
 def masked_error(model: MaskedAutoencoder, cells: Cells, *, seed: int = 23) -> float:
-    "Mean squared error over the hidden log-normalised values, half to four fifths of each cell's, of a mask with its own `seed`."
+    """Mean squared error over the hidden log-normalised values, half to four fifths of each cell's, of a mask with
+    its own `seed`.
+    """
     hidden = hide(cells.X, cells=np.arange(len(cells.totals)), seed=seed)
     return (
         float(((predict_hidden(model, cells, hidden) - cells.X.data[hidden]) ** 2).mean())
@@ -231,8 +235,10 @@ def _check_memory(config: Config, n_genes: int, batch_size: int, available: int)
         and memory_needed(dataclasses.replace(config, n_hidden=width), n_genes, min(batch_size, 64)) <= available
     ][:1]
     raise MemoryError(
-        f"Training {n_genes:,} genes with n_hidden={config.n_hidden} in batches of {batch_size} takes about {needed / 2**30:.1f} GiB "
-        f"and {available / 2**30:.1f} GiB are free. Try {' or '.join(advice) or 'fewer genes: prepare(adata, genes=...)'}."
+        f"Training {n_genes:,} genes with n_hidden={config.n_hidden} in batches of {batch_size} takes about "
+        f"{needed / 2**30:.1f} GiB "
+        f"and {available / 2**30:.1f} GiB are free. Try "
+        f"{' or '.join(advice) or 'fewer genes: prepare(adata, genes=...)'}."
     )
 
 # %% ../nbs/03_training.ipynb #run-state
@@ -304,7 +310,7 @@ class _Run:
             record[key] for key in ("epoch", "step", "losses", "rows")
         )
 
-
+# %% ../nbs/03_training.ipynb #run-state-otherrunerror
 class _OtherRunError(ValueError):
     pass
 
@@ -322,10 +328,13 @@ def _run_folder(run: _Run, folder: Path | None, *, resume: bool) -> Iterator[Non
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "lock", timeout=0):
+            for unfinished in folder.glob(".step-*"):  # of a run that was killed while it wrote
+                shutil.rmtree(unfinished, ignore_errors=True)
             found = sorted(folder.glob("step-*"), reverse=True)
             if found and not resume:
                 raise FileExistsError(
-                    f"Found checkpoints of an earlier run in {folder}. Pass resume=True to go on with it, or choose another folder."
+                    f"Found checkpoints of an earlier run in {folder}. Pass resume=True to go on with it, "
+                    "or choose another folder."
                 )
             for path in found:
                 try:
@@ -342,7 +351,7 @@ def _run_folder(run: _Run, folder: Path | None, *, resume: bool) -> Iterator[Non
             f"Found another process at work in {folder}. Wait for it to end, or choose another folder."
         ) from error
 
-
+# %% ../nbs/03_training.ipynb #resume-run-termination
 @contextmanager
 def _termination() -> Iterator[threading.Event]:
     "An event that SIGTERM sets, so that a machine that is taken away leaves a checkpoint behind."
@@ -357,7 +366,7 @@ def _termination() -> Iterator[threading.Event]:
         signal.signal(signal.SIGTERM, before)
 
 # %% ../nbs/03_training.ipynb #steps
-_ORDER, _DROPOUT = 11, 12  # streams of chance, beside those of masking
+_ORDER, _DROPOUT, _SAMPLE = 11, 12, 13  # streams of chance, beside those of masking
 
 
 def batches(n_cells: int, batch_size: int, *, seed: int, epoch: int) -> list[np.ndarray]:
@@ -409,6 +418,15 @@ class DivergedError(RuntimeError):
         self.model, self.history = model, history
 
 
+def _diverged(run: _Run, loss: float) -> DivergedError:
+    "The error for a loss that exploded, with the last good weights put back."
+    run.model.load_state_dict(run.best)
+    run.history.ending = f"Stopped: the loss became {loss} at epoch {run.epoch + 1}, step {run.step + 1}."
+    advice = f"Try a smaller learning_rate than {run.model.config.learning_rate}."
+    kept = f"The weights of epoch {run.history.best_epoch} are in this error's .model."
+    return DivergedError(f"{run.history.ending} {kept} {advice}", run.model.eval(), run.history)
+
+
 def _train_epoch(
     run: _Run, cells: Cells, *, seed: int, batch_size: int, total: int, after: Callable[[float, int], None]
 ) -> None:
@@ -419,23 +437,18 @@ def _train_epoch(
         rate = _rate(run.model.config, run.epoch * len(parts) + run.step, total)
         loss = _step(run, cells, parts[run.step], seed=seed, rate=rate)
         if not math.isfinite(loss) or abs(loss) > 1e8:
-            run.model.load_state_dict(run.best)
-            run.history.ending = f"Stopped: the loss became {loss} at epoch {run.epoch + 1}, step {run.step + 1}."
-            raise DivergedError(
-                f"{run.history.ending} The weights of epoch {run.history.best_epoch} are in this error's .model. "
-                f"Try a smaller learning_rate than {run.model.config.learning_rate}.",
-                run.model.eval(),
-                run.history,
-            )
+            raise _diverged(run, loss)
         run.losses.append(loss)
         run.step += 1
         after(loss, len(parts[run.step - 1]))
 
-
+# %% ../nbs/03_training.ipynb #epoch-end-epoch
 def _end_epoch(run: _Run, sample: Cells, held_out: Cells, seconds: float) -> bool:
     "Measures the errors and keeps the weights if they are the best so far. Returns whether they are."
     run.model.eval()
     errors = [masked_error(run.model, cells) if len(cells.totals) else float("nan") for cells in (sample, held_out)]
+    if not math.isfinite(errors[0]):
+        raise _diverged(run, errors[0])
     row = {
         "epoch": run.epoch + 1,
         "loss": float(np.mean(run.losses)),
@@ -481,7 +494,7 @@ def _start(
     fingerprint = {
         "config": json.loads(json.dumps(dataclasses.asdict(config))),
         "genes": _digest(*genes),
-        "cells": _digest(cells.keys, cells.X.data, held_out.keys),
+        "cells": _digest(cells.keys, cells.X.indices, cells.X.data, held_out.keys, held_out.X.data),
         "seed": seed,
     }
     return _Run(model, optimizer, fingerprint, {name: tensor.clone() for name, tensor in model.state_dict().items()})
@@ -501,7 +514,8 @@ def _hold_out(adata: AnnData, validation: float | str, seed: int) -> tuple[AnnDa
         return split(adata, by=validation, seed=seed)
     if not 0 <= validation < 1:
         raise ValueError(
-            f"Found validation={validation}. Expected a share from 0 to below 1, or a column of obs whose groups are held out whole."
+            f"Found validation={validation}. Expected a share from 0 to below 1, or a column of obs whose "
+            "groups are held out whole."
         )
     return split(adata, fraction=validation, seed=seed) if validation else (adata, adata[:0])
 
@@ -520,7 +534,11 @@ def _settle(config: Config | None, adata: AnnData, epochs: int | None, batch_siz
             f"Found likelihood={config.likelihood!r} and data without counts (no layers['counts']). Expected counts; "
             "or use Config(likelihood='gaussian', known_total=False)."
         )
-    return dataclasses.replace(config, epochs=epochs or config.epochs, batch_size=batch_size or config.batch_size)
+    return dataclasses.replace(
+        config,
+        epochs=config.epochs if epochs is None else epochs,
+        batch_size=config.batch_size if batch_size is None else batch_size,
+    )
 
 # %% ../nbs/03_training.ipynb #fit
 def fit(
@@ -541,11 +559,17 @@ def fit(
 ) -> tuple[MaskedAutoencoder, History]:
     """The fitted model, with the best held-out weights, and the history of its errors.
 
-    Raises `ValueError` for data or settings that do not fit together, `MemoryError` before work starts, `DivergedError` if the loss
+    Raises `ValueError` for data or settings that do not fit together, `MemoryError` before work starts,
+    `DivergedError` if the loss
     explodes, `FileExistsError` if `checkpoint` holds another run.
     """
     if not adata.n_obs or not adata.n_vars:
         raise ValueError(f"Found {adata.n_obs} cells and {adata.n_vars} genes. Expected at least one of each.")
+    if seed < 0 or checkpoint_every < 1:
+        raise ValueError(
+            f"Found seed={seed} and checkpoint_every={checkpoint_every}. Expected a seed from 0 up, and "
+            "steps from 1 up."
+        )
     adata = as_prepared(adata)
     config = _settle(config, adata, epochs, batch_size)
     train, held_out = (cells_of(part) for part in _hold_out(adata, validation, seed))
@@ -598,7 +622,8 @@ def _train(
 ) -> None:
     "Epochs until they are done, or until the held-out error has not improved for `patience` of them."
     config, n_cells = run.model.config, len(train.totals)
-    sample = train[: max(1, min(500, len(held_out.totals)))]
+    size = min(500, len(held_out.totals) or 500)
+    sample = train[np.sort(np.argsort(uniform(seed, _SAMPLE, np.arange(n_cells)), kind="stable")[:size])]
     total = config.epochs * math.ceil(n_cells / config.batch_size)
     done = run.epoch * n_cells + run.step * config.batch_size
     with tqdm(total=config.epochs * n_cells, initial=done, unit="cell", desc="training", disable=not progress) as bar:
@@ -626,7 +651,7 @@ def _train(
                 run.write(folder)
     log.info("trained %d epochs; kept the weights of epoch %d", run.epoch, run.history.best_epoch)
 
-
+# %% ../nbs/03_training.ipynb #train-record
 def _record(run: _Run, adata: AnnData, seed: int) -> dict[str, Any]:
     "How the model came to be, as JSON can hold it."
     from vcell import __version__
