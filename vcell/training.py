@@ -35,16 +35,7 @@ from tqdm.auto import tqdm
 
 from .data import as_prepared, split
 from .masking import hide, uniform, visible
-from vcell.model import (
-    Config,
-    MaskedAutoencoder,
-    NegativeBinomial,
-    Poisson,
-    detected_rates,
-    read_folder,
-    truncated_loss,
-    write_folder,
-)
+from .model import Config, Counts, MaskedAutoencoder, detected_rates, read_folder, truncated_loss, write_folder
 
 log = logging.getLogger("vcell")
 
@@ -114,7 +105,7 @@ def _detection_loss(
     hidden: np.ndarray,
     output: Tensor,
     exposure: Tensor,
-    counts: Poisson | NegativeBinomial,
+    counts: Counts,
 ) -> Tensor:
     "Negative log likelihood of which genes are detected, over zeros and hidden values, per hidden value."
     log_zero = model.decoder.log_zero(output, exposure)
