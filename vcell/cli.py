@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'Data', 'Model', 'Query', 'Seed', 'Rows', 'Json', 'Quiet', 'Debug', 'Overwrite', 'log', 'PREDICTION', 'train',
-           'evaluate', 'perturb', 'screen', 'Study', 'run_study', 'demo', 'main']
+           'evaluate', 'perturb', 'screen', 'demo', 'main']
 
 # %% ../nbs/08_cli.ipynb #imports
 import base64
@@ -541,7 +541,7 @@ def _threads(number: int | None) -> Iterator[None]:
 
 # %% ../nbs/08_cli.ipynb #study
 @dataclass
-class Study:
+class _Study:
     "Everything that `vcell demo` found, and how."
 
     data: str
@@ -579,7 +579,7 @@ class Study:
         return f"mean squared error {errors['model']:.4f}, {word} the best baseline ({best}: {errors[best]:.4f})"
 
 # %% ../nbs/08_cli.ipynb #run-study
-def run_study(
+def _run_study(
     data: str,  # name of a data set, or a file
     *,
     epochs: int | None = None,
@@ -589,7 +589,7 @@ def run_study(
     rows: str = "cells",  # what a row of a text file is
     command: str = "",  # that repeats it
     progress: bool = True,
-) -> Study:
+) -> _Study:
     "A model of the data, its errors, a map, and the path of a cell whose gene is knocked out. Raises as these do."
     clock = [time.perf_counter()]
     from vcell.evaluation import embed, evaluate
@@ -612,7 +612,7 @@ def run_study(
         clock.append(time.perf_counter())
     stages = ("reading", "training", "evaluation", "perturbation", "map")
     seconds = {stage: round(after - before, 1) for stage, before, after in zip(stages, clock, clock[1:], strict=False)}
-    return Study(data, adata, model, history, report, map, path, seed, command, seconds)
+    return _Study(data, adata, model, history, report, map, path, seed, command, seconds)
 
 # %% ../nbs/08_cli.ipynb #study-facts
 _PACKAGES = ("torch", "numpy", "scipy", "pandas", "anndata", "scanpy", "umap-learn")
@@ -626,7 +626,7 @@ _FILES = {
 }  # fmt: skip
 
 
-def _study_facts(study: Study) -> dict[str, Any]:
+def _study_facts(study: _Study) -> dict[str, Any]:
     "summary.json"
     import dataclasses
 
@@ -646,7 +646,7 @@ def _study_facts(study: Study) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _study_text(study: Study, out: Path) -> str:
+def _study_text(study: _Study, out: Path) -> str:
     "What is printed at the end."
     lines = [
         f"data       {study.data}: {study.adata.n_obs:,} cells x {study.adata.n_vars:,} genes",
@@ -705,7 +705,7 @@ def _table(frame: "pd.DataFrame", digits: int = 3) -> str:
     return frame.to_html(escape=True, border=0, float_format=lambda value: f"{value:.{digits}f}")
 
 
-def _study_page(study: Study, folder: Path) -> str:
+def _study_page(study: _Study, folder: Path) -> str:
     "report.html, with the figures that lie in `folder`."
     facts = _study_facts(study)
     words = {
@@ -725,7 +725,7 @@ def _study_page(study: Study, folder: Path) -> str:
     return _PAGE.substitute({name: html.escape(text) for name, text in words.items()} | figures | tables)
 
 # %% ../nbs/08_cli.ipynb #write-study
-def _write_study(study: Study, folder: Path) -> None:
+def _write_study(study: _Study, folder: Path) -> None:
     "Writes figures, tables, the model and the report."
     color = _label_column(study.adata)
     figure, (left, right) = _figure(10.5, 4.2, 2)
@@ -775,7 +775,7 @@ def demo(
     Writes a folder with figures, tables, the model and a report to open in a browser."""
     with _session(quiet=quiet, debug=debug), _folder(out, overwrite=overwrite) as folder:
         command = _command(data=data, out=out, epochs=epochs, seed=seed, cell=cell, gene=gene, rows=rows)
-        study = run_study(
+        study = _run_study(
             data, epochs=epochs, seed=seed, cell=cell, gene=gene, rows=rows, command=command, progress=not quiet,
         )  # fmt: skip
         _write_study(study, folder)
