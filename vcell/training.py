@@ -619,16 +619,18 @@ def _train(
     done = run.epoch * n_cells + run.step * config.batch_size
     with tqdm(total=config.epochs * n_cells, initial=done, unit="cell", desc="training", disable=not progress) as bar:
 
+        def leave_if_asked() -> None:
+            if asked.is_set():
+                where = f"resume from {folder}" if folder else "no checkpoint= was given"
+                raise SystemExit(f"Stopped by SIGTERM; {where}.")
+
         def after(loss: float, size: int) -> None:
             bar.update(size)
             for callback in callbacks:
                 callback(TrainingStep(run.epoch, run.step, loss, run.model))
             if folder is not None and (run.step % every == 0 or asked.is_set()):
                 run.write(folder)
-            if asked.is_set():
-                raise SystemExit(
-                    f"Stopped by SIGTERM; {'resume from ' + str(folder) if folder else 'no checkpoint= was given'}."
-                )
+            leave_if_asked()
 
         while run.epoch < config.epochs:
             if patience is not None and len(held_out.totals) and run.epoch - run.history.best_epoch >= patience:
@@ -640,6 +642,7 @@ def _train(
             bar.set_postfix({"held-out error": f"{run.history.rows[-1]['validation_mse']:.4f}"})
             if folder is not None:
                 run.write(folder)
+            leave_if_asked()
     log.info("trained %d epochs; kept the weights of epoch %d", run.epoch, run.history.best_epoch)
 
 # %% ../nbs/03_training.ipynb #train-record
