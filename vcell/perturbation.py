@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from tqdm.auto import tqdm
 
 from .data import find_genes
-from .evaluation import CellMap, cells_for, embed, impute
+from .evaluation import CellMap, _profiles, cells_for, embed
 from .masking import hide, hold, visible
 from .model import MaskedAutoencoder
 from .training import Cells, cells_of
@@ -213,7 +213,7 @@ def perturb(
     for part in tqdm(_slices(chosen.n_obs, draws), desc="perturbing", unit="batch", disable=not progress):
         change, _ = next(_go(model, arrays[part], held, walk))
         delta[part], std[part] = change.mean(0), change.std(0)
-    before = impute(model, chosen)
+    before = _profiles(model, arrays)
     before[:, held.columns] = arrays.X[:, held.columns].toarray()
     after = np.maximum(before + delta, 0)
     after[:, held.columns] = held.levels
@@ -363,7 +363,7 @@ def trajectory(
     _check_present(chosen, held)
     arrays = cells_of(chosen)
     own = arrays.X[:, held.columns].toarray().mean(0)
-    before = impute(model, chosen).mean(0)
+    before = _profiles(model, arrays).mean(0)
     before[held.columns] = own
     mean, moved_by = _group_changes(model, arrays, held, walk, progress)
     states = np.maximum(before + np.vstack([np.zeros((1, len(before))), mean.mean(1)]), 0).astype(np.float32)

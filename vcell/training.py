@@ -434,8 +434,8 @@ def _train_epoch(
         after(loss, len(parts[run.step - 1]))
 
 # %% ../nbs/03_training.ipynb #epoch-end-epoch
-def _end_epoch(run: _Run, sample: Cells, held_out: Cells, seconds: float) -> bool:
-    "Measures the errors and keeps the weights if they are the best so far. Returns whether they are."
+def _end_epoch(run: _Run, sample: Cells, held_out: Cells, seconds: float) -> None:
+    "Measures the errors, and keeps the weights if they are the best so far."
     run.model.eval()
     errors = [masked_error(run.model, cells) if len(cells.totals) else float("nan") for cells in (sample, held_out)]
     if not math.isfinite(errors[0]):
@@ -449,10 +449,8 @@ def _end_epoch(run: _Run, sample: Cells, held_out: Cells, seconds: float) -> boo
     }
     run.history.rows.append(row)
     run.epoch, run.step, run.losses = run.epoch + 1, 0, []
-    better = run.history.best_epoch == run.epoch
-    if better:
+    if run.history.best_epoch == run.epoch:
         run.best = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
-    return better
 
 # %% ../nbs/03_training.ipynb #start
 def _start(
