@@ -12,12 +12,13 @@ import hashlib
 import json
 import logging
 import math
+import os
 import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +38,7 @@ from .data import as_prepared, split
 from .kernels import Pattern
 from .masking import dropout, hide, scored, uniform, visible
 from .model import Config, MaskedAutoencoder, detected_rates, read_folder, write_folder
+from .ranks import Ranks, ranks
 
 log = logging.getLogger("vcell")
 
@@ -155,16 +157,21 @@ def predict_hidden(
     return np.concatenate(predicted) if predicted else np.zeros(0, np.float32)
 
 
-def masked_error(model: MaskedAutoencoder, cells: Cells, *, seed: int = 23) -> float:
-    """Mean squared error over the hidden log-normalised values, half to four fifths of each cell's, of a mask with
-    its own `seed`.
-    """
-    hidden = hide(cells.X, cells=np.arange(len(cells.totals)), seed=seed)
-    return (
-        float(((predict_hidden(model, cells, hidden) - cells.X.data[hidden]) ** 2).mean())
-        if hidden.any()
-        else float("nan")
-    )
+def masked_error(
+    model: MaskedAutoencoder,
+    cells: Cells,
+    *,
+    seed: int = 23,  # of the mask, which hides half to four fifths of each cell's values
+    group: Ranks | None = None,  # the ranks that share the work; None: this process alone
+) -> float:
+    "Mean squared error over the hidden log-normalised values; NaN where there are none."
+    group = group or Ranks()
+    mine = np.arange(len(cells.totals))[group.part(len(cells.totals))]
+    part = cells[mine]
+    hidden = hide(part.X, cells=mine, seed=seed)
+    errors = (predict_hidden(model, part, hidden) - part.X.data[hidden]).astype(np.float64)
+    total, number = group.sum(errors @ errors, len(errors))
+    return total / number if number else float("nan")
 
 # %% ../nbs/03_training.ipynb #history
 @dataclass
@@ -255,6 +262,7 @@ class _Run:
     optimizer: torch.optim.Optimizer
     fingerprint: dict[str, Any]  # what must be the same when the run is resumed
     best: dict[str, Tensor]
+    group: Ranks = field(default_factory=Ranks)
     history: History = field(default_factory=History)
     epoch: int = 0  # epochs completed
     step: int = 0  # steps done of the epoch under way
@@ -282,6 +290,7 @@ class _Run:
             "step": self.step,
             "losses": self.losses,
             "rows": self.history.rows,
+            "world": self.group.world,
         }
         path = write_folder(folder / f"step-{done:012d}", self.tensors(), record, overwrite=True)
         for old in sorted(folder.glob("step-*"))[:-2]:
@@ -311,6 +320,13 @@ class _Run:
             number, name = key.split(".", 1)
             moments.setdefault(int(number), {})[name] = value
         self.optimizer.load_state_dict({"state": moments, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        if record["world"] != self.group.world:
+            log.warning(
+                "the run was begun by %d processes and goes on with %d: sums are taken in another order, so weights may "
+                "differ from those of the unbroken run by about 1e-6",
+                record["world"],
+                self.group.world,
+            )
         self.epoch, self.step, self.losses, self.history.rows = (
             record[key] for key in ("epoch", "step", "losses", "rows")
         )
@@ -322,39 +338,44 @@ class _OtherRunError(ValueError):
 # %% ../nbs/03_training.ipynb #resume-run
 @contextmanager
 def _run_folder(run: _Run, folder: Path | None, *, resume: bool) -> Iterator[None]:
-    "Locks the folder of a run, and takes up its newest sound checkpoint if it is to be resumed."
-    if folder is None:
-        if resume:
-            raise ValueError(
-                "Found resume=True without a folder to resume from. Pass checkpoint=, the folder of the run."
-            )
+    "Rank 0 locks the folder of a run; all take up its newest sound checkpoint if the run is to be resumed."
+    if folder is None and resume:
+        raise ValueError("Found resume=True without a folder to resume from. Pass checkpoint=, the folder of the run.")
+    with ExitStack() as stack:
+        if folder is not None:
+            newest = run.group.first(lambda: _open_folder(run, folder, stack, resume=resume))
+            if newest is not None and run.group.rank:
+                run.read(newest)
         yield
-        return
+
+
+def _open_folder(run: _Run, folder: Path, stack: ExitStack, *, resume: bool) -> Path | None:
+    "Locks the folder until `stack` is left. Returns the checkpoint that was taken up."
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / "lock", timeout=0):
-            for unfinished in folder.glob(".step-*"):  # of a run that was killed while it wrote
-                shutil.rmtree(unfinished, ignore_errors=True)
-            found = sorted(folder.glob("step-*"), reverse=True)
-            if found and not resume:
-                raise FileExistsError(
-                    f"Found checkpoints of an earlier run in {folder}. Pass resume=True to go on with it, "
-                    "or choose another folder."
-                )
-            for path in found:
-                try:
-                    run.read(path)
-                    log.info("resumed after epoch %d, step %d from %s", run.epoch, run.step, path)
-                    break
-                except _OtherRunError:
-                    raise
-                except (ValueError, FileNotFoundError) as error:
-                    log.warning("passed over the checkpoint %s: %s", path, error)
-            yield
+        stack.enter_context(FileLock(folder / "lock", timeout=0))
     except Timeout as error:
         raise RuntimeError(
             f"Found another process at work in {folder}. Wait for it to end, or choose another folder."
         ) from error
+    for unfinished in folder.glob(".step-*"):  # of a run that was killed while it wrote
+        shutil.rmtree(unfinished, ignore_errors=True)
+    found = sorted(folder.glob("step-*"), reverse=True)
+    if found and not resume:
+        raise FileExistsError(
+            f"Found checkpoints of an earlier run in {folder}. Pass resume=True to go on with it, "
+            "or choose another folder."
+        )
+    for path in found:
+        try:
+            run.read(path)
+            log.info("resumed after epoch %d, step %d from %s", run.epoch, run.step, path)
+            return path
+        except _OtherRunError:
+            raise
+        except (ValueError, FileNotFoundError) as error:
+            log.warning("passed over the checkpoint %s: %s", path, error)
+    return None
 
 # %% ../nbs/03_training.ipynb #resume-run-termination
 @contextmanager
@@ -391,16 +412,20 @@ def _rate(config: Config, done: int, total: int) -> float:
 
 
 def _step(run: _Run, cells: Cells, rows: np.ndarray, *, seed: int, rate: float) -> float:
-    "One correction of the weights. Returns the loss; 0 where nothing was hidden."
-    batch = mask(run.model.config, cells[rows], rows=rows, seed=seed, epoch=run.epoch)
-    if not batch.n_hidden:
+    "One correction of the weights by this rank's part of a batch and all others. Returns the loss; 0 if nothing is hidden."
+    batch = mask(run.model.config, cells, rows=rows, seed=seed, epoch=run.epoch)
+    (n_hidden,) = run.group.sum(batch.n_hidden)
+    if not n_hidden:
         return 0.0
-    for group in run.optimizer.param_groups:
-        group["lr"] = rate
+    for settings in run.optimizer.param_groups:
+        settings["lr"] = rate
     run.optimizer.zero_grad()
-    loss = masked_loss(run.model, batch) / batch.n_hidden
+    with torch.autocast("cuda", torch.bfloat16, enabled=run.model.decoder.weight.is_cuda):
+        loss = masked_loss(run.model, batch) / n_hidden
     loss.backward()
-    if math.isfinite(value := loss.item()):
+    (value,) = run.group.sum(loss.item())
+    if math.isfinite(value):
+        run.group.add_gradients(run.model.parameters())
         run.optimizer.step()
     return value
 
@@ -439,7 +464,8 @@ def _train_epoch(
     run.model.train()
     while run.step < len(parts):
         rate = _rate(run.model.config, run.epoch * len(parts) + run.step, total)
-        loss = _step(run, cells, parts[run.step], seed=seed, rate=rate)
+        rows = parts[run.step][run.group.part(len(parts[run.step]))]
+        loss = _step(run, cells[rows], rows, seed=seed, rate=rate)
         if not math.isfinite(loss) or abs(loss) > 1e8:
             raise _diverged(run, loss)
         run.losses.append(loss)
@@ -450,7 +476,7 @@ def _train_epoch(
 def _end_epoch(run: _Run, sample: Cells, held_out: Cells, seconds: float) -> None:
     "Measures the errors, and keeps the weights if they are the best so far."
     run.model.eval()
-    errors = [masked_error(run.model, cells) if len(cells.totals) else float("nan") for cells in (sample, held_out)]
+    errors = [masked_error(run.model, cells, group=run.group) for cells in (sample, held_out)]
     if not math.isfinite(errors[0]):
         raise _diverged(run, errors[0])
     row = {
@@ -467,7 +493,7 @@ def _end_epoch(run: _Run, sample: Cells, held_out: Cells, seconds: float) -> Non
 
 # %% ../nbs/03_training.ipynb #start
 def _start(
-    cells: Cells, held_out: Cells, genes: Sequence[str], config: Config, *, target_sum: float, seed: int, device: str
+    cells: Cells, held_out: Cells, genes: Sequence[str], config: Config, *, target_sum: float, seed: int, group: Ranks
 ) -> _Run:
     "A model that knows the levels of the training data, and its optimizer."
     model = MaskedAutoencoder(config, genes, target_sum=target_sum, seed=seed)
@@ -484,7 +510,7 @@ def _start(
     elif config.centred:
         model.decoder.bias.data = model.encoder.mean.clone()
     model.train_cells, model.validation_cells = torch.from_numpy(cells.keys), torch.from_numpy(held_out.keys)
-    model.to(device)
+    model.to(group.device)
     groups = [
         {
             "params": [p for p in model.parameters() if (p.ndim > 1) == decayed],
@@ -499,7 +525,8 @@ def _start(
         "cells": _digest(cells.keys, cells.X.indices, cells.X.data, held_out.keys, held_out.X.data),
         "seed": seed,
     }
-    return _Run(model, optimizer, fingerprint, {name: tensor.clone() for name, tensor in model.state_dict().items()})
+    best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    return _Run(model, optimizer, fingerprint, best, group)
 
 
 def _digest(*parts: Any) -> str:
@@ -551,7 +578,7 @@ def fit(
     batch_size: int | None = None,  # None: that of `config`
     seed: int = 0,  # of starting weights, order, masks, dropout and split: the same seed gives the same weights
     validation: float | str = 0.2,  # share of cells to hold out, a column of obs whose groups are held out whole, or 0
-    device: str = "auto",  # "auto": CUDA where there is one, else the CPU
+    device: str = "auto",  # "auto": CUDA where there is one, else the CPU; under torchrun each rank has its own
     patience: int | None = 20,  # epochs without a better held-out error after which training stops; None: never
     checkpoint: str | Path | None = None,  # folder in which the run is kept
     checkpoint_every: int = 200,  # steps between checkpoints; one is also written after each epoch
@@ -575,10 +602,17 @@ def fit(
     adata = as_prepared(adata)
     config = _settle(config, adata, epochs, batch_size)
     train, held_out = (cells_of(part) for part in _hold_out(adata, validation, seed))
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    _check_memory(config, adata.n_vars, config.batch_size, psutil.virtual_memory().available)
+    group = ranks()
+    group = group if device == "auto" else dataclasses.replace(group, device=device)
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # ranks that share this machine
+    _check_memory(config, adata.n_vars, config.batch_size // group.world, psutil.virtual_memory().available // beside)
     log.info(
-        "training on %s: %d cells, %d held out, %d genes", device, len(train.totals), len(held_out.totals), adata.n_vars
+        "training on %d x %s: %d cells, %d held out, %d genes",
+        group.world,
+        group.device,
+        len(train.totals),
+        len(held_out.totals),
+        adata.n_vars,
     )
     run = _start(
         train,
@@ -587,9 +621,9 @@ def fit(
         config,
         target_sum=adata.uns["vcell"]["target_sum"],
         seed=seed,
-        device=device,
+        group=group,
     )
-    run.history.device = device
+    run.history.device = group.device
     folder = Path(checkpoint) if checkpoint is not None else None
     with _run_folder(run, folder, resume=resume), _termination() as asked:
         _train(
@@ -628,10 +662,15 @@ def _train(
     sample = train[np.sort(np.argsort(uniform(seed, _SAMPLE, np.arange(n_cells)), kind="stable")[:size])]
     total = config.epochs * math.ceil(n_cells / config.batch_size)
     done = run.epoch * n_cells + run.step * config.batch_size
-    with tqdm(total=config.epochs * n_cells, initial=done, unit="cell", desc="training", disable=not progress) as bar:
+    hide_bar = not progress or run.group.rank > 0
+    with tqdm(total=config.epochs * n_cells, initial=done, unit="cell", desc="training", disable=hide_bar) as bar:
 
-        def leave_if_asked() -> None:
-            if asked.is_set():
+        def keep(due: bool) -> None:
+            "Writes a checkpoint where one is due, and leaves if SIGTERM has reached any rank."
+            leave = bool(run.group.sum(asked.is_set())[0])
+            if folder is not None and (due or leave):
+                run.group.first(lambda: run.write(folder))
+            if leave:
                 where = f"resume from {folder}" if folder else "no checkpoint= was given"
                 raise SystemExit(f"Stopped by SIGTERM; {where}.")
 
@@ -639,9 +678,7 @@ def _train(
             bar.update(size)
             for callback in callbacks:
                 callback(TrainingStep(run.epoch, run.step, loss, run.model))
-            if folder is not None and (run.step % every == 0 or asked.is_set()):
-                run.write(folder)
-            leave_if_asked()
+            keep(run.step % every == 0)
 
         while run.epoch < config.epochs:
             if patience is not None and len(held_out.totals) and run.epoch - run.history.best_epoch >= patience:
@@ -651,9 +688,7 @@ def _train(
             _train_epoch(run, train, seed=seed, batch_size=config.batch_size, total=total, after=after)
             _end_epoch(run, sample, held_out, time.perf_counter() - begun)
             bar.set_postfix({"held-out error": f"{run.history.rows[-1]['validation_mse']:.4f}"})
-            if folder is not None:
-                run.write(folder)
-            leave_if_asked()
+            keep(True)
     log.info("trained %d epochs; kept the weights of epoch %d", run.epoch, run.history.best_epoch)
 
 # %% ../nbs/03_training.ipynb #train-record
