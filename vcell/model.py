@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .kernels import Pattern, sampled_product, weighted_sums
+from .ranks import ranks
 
 # %% ../nbs/02_model.ipynb #config
 Likelihood = Literal["poisson", "negative_binomial", "gaussian"]
@@ -348,7 +349,12 @@ class MaskedAutoencoder(nn.Module):
         return self.decoder.expected(output, exposure, gene, given_detected=given_detected).cpu().numpy()
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        "Writes a folder that `load_model` reads. Raises `FileExistsError` unless `overwrite`."
+        """Writes a folder that `load_model` reads; of several ranks only the first writes.
+
+        Raises `FileExistsError` unless `overwrite`.
+        """
+        if ranks().rank:
+            return Path(path)
         return write_folder(path, self.state_dict(), _describe(self), overwrite=overwrite)
 
     def __repr__(self) -> str:
