@@ -46,20 +46,17 @@ def _check_starts(
 ) -> None:
     "Raise ValueError unless `starts` cuts `stored` values into lines."
     if len(starts) != n_lines + 1:
-        raise ValueError(
-            f"{name}: indptr has {len(starts):,} entries, expected {n_lines + 1:,} for {n_lines:,} {line}s. {_DAMAGED}"
-        )
+        found = f"{len(starts):,} entries, expected {n_lines + 1:,} for {n_lines:,} {line}s"
+        raise ValueError(f"{name}: indptr has {found}. {_DAMAGED}")
     falls = np.flatnonzero(starts[1:] < starts[:-1])
     if starts[0] != 0 or len(falls):
         at = int(falls[0]) if len(falls) else 0
-        raise ValueError(
-            f"{name}: indptr falls or does not start at 0 ({line} {at}: {starts[at]} to {starts[at + 1]}). {_DAMAGED}"
-        )
+        where = f"({line} {at}: {starts[at]} to {starts[at + 1]})"
+        raise ValueError(f"{name}: indptr falls or does not start at 0 {where}. {_DAMAGED}")
     if starts[-1] > stored:
         at = int(np.searchsorted(starts, stored, side="right")) - 1
-        raise ValueError(
-            f"{name}: indptr points to value {starts[-1]:,}, but {stored:,} are stored (from {line} {at} on). {_DAMAGED}"
-        )
+        found = f"value {starts[-1]:,}, but {stored:,} are stored (from {line} {at} on)"
+        raise ValueError(f"{name}: indptr points to {found}. {_DAMAGED}")
 
 # %% ../nbs/00_data.ipynb #check-structure
 def _check_structure(

@@ -11,7 +11,7 @@ import copy
 import hashlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +28,6 @@ from tqdm.auto import tqdm
 # %% ../nbs/03_reading.ipynb #imports-vcell
 from .data import _check_names, _check_starts, _count_totals, _held_out, _whole_counts, as_prepared, check_matrix
 from .masking import uniform
-
-# %% ../nbs/03_reading.ipynb #imports-vcell-more
-from .data import _as_csr, _peek, _size, find_genes
 
 # %% ../nbs/03_reading.ipynb #names
 _log = logging.getLogger("vcell")
@@ -160,8 +157,8 @@ def _parts(n_cells: int, batch_size: int, start: int, rank: int, world: int) -> 
     "Where in the order of an epoch the cells of one process begin and end, in each step from `start` on: (steps, 2)."
     if batch_size < 1 or start < 0 or not 0 <= rank < world:
         raise ValueError(
-            f"Found batch_size={batch_size}, start={start}, rank={rank}, world={world}. Expected a batch of at least one "
-            "cell, a step from 0 up, and a rank from 0 to below world."
+            f"Found batch_size={batch_size}, start={start}, rank={rank}, world={world}. Expected a batch of at least "
+            "one cell, a step from 0 up, and a rank from 0 to below world."
         )
     first = np.arange(start * batch_size, n_cells, batch_size)
     size = np.minimum(batch_size, n_cells - first)
@@ -212,7 +209,7 @@ class Source(ABC):
     def batches(
         self, batch_size: int, *, seed: int, epoch: int, start: int = 0, rank: int = 0, world: int = 1
     ) -> Iterator[tuple[np.ndarray, Cells]]:
-        "The steps of an epoch from `start` on: numbers and arrays of the cells that process `rank` of `world` works on."
+        "The steps of an epoch from `start` on: numbers and arrays of the cells of process `rank` of `world`."
         parts = _parts(self.n_cells, batch_size, start, rank, world)
         return self._batches(self.order(seed=seed, epoch=epoch), parts)
 
@@ -232,7 +229,7 @@ class Source(ABC):
         return part
 
     def split(self, *, by: str | None = None, fraction: float = 0.2, seed: int = 0) -> tuple["Source", "Source"]:
-        "Cells to train on and cells held out, the same as `vcell.data.split` gives, which has the rules and the errors."
+        "Cells to train on and cells held out: the same as `vcell.data.split` gives, with its rules and errors."
         held = _held_out(self.obs, by=by, fraction=fraction, seed=seed)
         return self[~held], self[held]
 
@@ -284,7 +281,7 @@ def write_rows(
     var: pd.DataFrame,  # (genes, columns)
     compression: str | None = None,  # "gzip" is smaller, and slower to read
 ) -> Path:
-    "Writes an h5ad file with its matrix in CSR form; of the matrix only one block is in memory at a time. Returns its path."
+    "Writes an h5ad file, X in CSR form; only one block of it is in memory at a time. Returns its path."
     import h5py
 
     path = Path(path)
@@ -322,6 +319,9 @@ def block_order(n_cells: int, *, block_size: int, window: int, seed: int, epoch:
         part = order[first : first + window]
         part[:] = part[np.argsort(uniform(seed, _ORDER, epoch, first + np.arange(len(part))), kind="stable")]
     return order
+
+# %% ../nbs/03_reading.ipynb #imports-vcell-more
+from .data import _as_csr, _peek, _size, find_genes
 
 # %% ../nbs/03_reading.ipynb #spans
 _NEAR, _MOST = 2**14, 21  # values between two rows that are read rather than passed over; log2 of the most read at once
@@ -364,8 +364,8 @@ class _H5Rows:
             self.shape = tuple(int(n) for n in (item.shape if dense else item.attrs.get("shape", (0, 0))))
         if form != "csr":
             raise ValueError(
-                f"{self.name} is stored by gene ({form}), expected by cell (CSR): cells cannot be read one by one from it. "
-                "Write it anew once: adata.X = adata.X.tocsr(); adata.write_h5ad(...)."
+                f"{self.name} is stored by gene ({form}), expected by cell (CSR): single cells cannot be read "
+                "from it. Write it anew once: adata.X = adata.X.tocsr(); adata.write_h5ad(...)."
             )
         if dense:
             self._data, self.starts = item, np.arange(self.shape[0] + 1) * max(1, self.shape[1])
@@ -569,7 +569,8 @@ class _BlockSource(Source):
         return packed.cells(places, self.totals[rows], self.keys[rows], self.target_sum)
 
     def _batches(self, order: np.ndarray, parts: np.ndarray) -> Iterator[tuple[np.ndarray, Cells]]:
-        held, packed, places = -1, None, order[:0]
+        held, places = -1, order[:0]
+        packed: Any = None
         for first, last in parts:
             pieces = [] if last > first else [self.cells(order[:0])]
             for number in range(first // self.window, -(-last // self.window) if last > first else 0):
@@ -662,10 +663,10 @@ class _DiskSource(_BlockSource):
 
 # %% ../nbs/03_reading.ipynb #file-source
 class FileSource(_DiskSource):
-    """The cells of an h5ad file, which may be larger than memory: counts in `X` or `layers["counts"]`, or what `prepare` made.
+    """The cells of an h5ad file, of any size: counts in `X` or `layers["counts"]`, or what `prepare` made.
 
-    What is held in memory is obs, a few numbers per cell, and one window of cells. Raises ValueError for values that are
-    not counts or a matrix stored by gene, OSError for a damaged file, MemoryError if obs alone does not fit.
+    What is held in memory is obs, a few numbers per cell, and one window of cells. Raises ValueError for values that
+    are not counts or a matrix stored by gene, OSError for a damaged file, MemoryError if obs alone does not fit.
     """
 
     def __init__(
@@ -682,8 +683,8 @@ class FileSource(_DiskSource):
     ):
         if min(block_size, window, min_cells + 1) < 1 or isinstance(genes, str | int):
             raise ValueError(
-                f"Found block_size={block_size}, window={window}, min_cells={min_cells}, genes={genes!r}. Expected numbers "
-                "from 1 up, and genes as a list of names: choose them on a sample of the cells."
+                f"Found block_size={block_size}, window={window}, min_cells={min_cells}, genes={genes!r}. Expected "
+                "numbers from 1 up, and genes as a list of names: choose them on a sample of the cells."
             )
         self.block_size, self.window, self.path = block_size, max(window, block_size), _h5ad(path)
         table, places = _annotation(self.path)
@@ -797,6 +798,6 @@ def source_of(
     if isinstance(data, ad.AnnData):
         return FileSource(data, **options) if data.isbacked else MemorySource(data)
     raise TypeError(
-        f"Found a {type(data).__name__}. Expected an AnnData, the path of an h5ad file or of an annbatch collection, or a "
-        "vcell.reading.Source."
+        f"Found a {type(data).__name__}. Expected an AnnData, the path of an h5ad file or of an annbatch collection, "
+        "or a vcell.reading.Source."
     )

@@ -35,7 +35,8 @@ from tqdm.auto import tqdm
 from .data import as_prepared, split
 from .masking import hide, uniform, visible
 from .model import Config, Counts, MaskedAutoencoder, detected_rates, read_folder, truncated_loss, write_folder
-from .reading import Cells, cells_of
+from .reading import Cells as Cells
+from .reading import cells_of as cells_of
 
 log = logging.getLogger("vcell")
 
