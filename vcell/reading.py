@@ -53,9 +53,9 @@ class Cells:
 # %% ../nbs/03_reading.ipynb #cells-of
 def _keys(names: pd.Index, totals: np.ndarray) -> np.ndarray:
     "The key (cells,) of each cell, int64: a hash of its name and its total count."
-    words = [f"{name}|{total:.6g}".encode() for name, total in zip(names, totals, strict=True)]
-    hashes = [int.from_bytes(hashlib.blake2b(word, digest_size=8).digest(), "little", signed=True) for word in words]
-    return np.array(hashes, dtype=np.int64)
+    words = (f"{name}|{total:.6g}".encode() for name, total in zip(names, totals, strict=True))
+    hashes = (int.from_bytes(hashlib.blake2b(word, digest_size=8).digest(), "little", signed=True) for word in words)
+    return np.fromiter(hashes, np.int64, count=len(totals))
 
 
 def cells_of(adata: ad.AnnData) -> Cells:
@@ -792,7 +792,7 @@ class _StoreRows:
                 )
             indptr = np.asarray(matrix["indptr"][:])
             stored = min(matrix["data"].shape[0], matrix["indices"].shape[0])
-            _check_starts(indptr, int(matrix.attrs["shape"][0]), stored, self.name)
+            _check_starts(indptr, int(matrix.attrs["shape"][0]), stored, f"{name}/{group.path}, {place}")
             starts.append(starts[-1][-1] + indptr[1:].astype(np.int64))
         self.starts, self._sampler = np.concatenate(starts), None
         self.shape = (len(self.starts) - 1, int(groups[0][place].attrs["shape"][1]))
@@ -967,7 +967,7 @@ def gene_statistics(
     n_cells, n_genes = source.n_cells, len(source.genes)
     detected, total, highest = np.zeros(n_genes, np.int64), np.zeros(n_genes), np.zeros(n_genes, np.float32)
     hashes = [hashlib.blake2b(digest_size=8) for _ in range(4)]
-    size = max(1, n_cells) if n_cells <= n_sample else 4_096
+    size = max(1, n_cells) if n_cells <= n_sample else 1_024
     whole = None
     for first in tqdm(range(0, n_cells, size), unit=" blocks", desc="levels of genes", disable=not progress):
         cells = source.cells(slice(first, first + size))
