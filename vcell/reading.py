@@ -617,6 +617,12 @@ class _DiskSource(_BlockSource):
         self, places: list[tuple[Any, tuple]], table: Any, progress: bool, chosen: dict[str, Any]
     ) -> None:
         "Takes X if it holds counts, else the layer of counts, if there is one."
+        if min(self.block_size, self.window, chosen["min_cells"] + 1) < 1 or isinstance(chosen["genes"], str | int):
+            raise ValueError(
+                f"Found block_size={self.block_size}, window={self.window}, min_cells={chosen['min_cells']}, "
+                f"genes={chosen['genes']!r}. Expected numbers from 1 up, and genes as a list of names: choose them on a "
+                "sample of the cells."
+            )
         for opened, where in places:
             try:
                 return self._survey(opened(*where), table, progress=progress, **chosen)
@@ -693,12 +699,7 @@ class FileSource(_DiskSource):
         window: int = 16_384,  # cells that are read at once and shuffled
         progress: bool = True,  # show a bar
     ):
-        if min(block_size, window, min_cells + 1) < 1 or isinstance(genes, str | int):
-            raise ValueError(
-                f"Found block_size={block_size}, window={window}, min_cells={min_cells}, genes={genes!r}. Expected "
-                "numbers from 1 up, and genes as a list of names: choose them on a sample of the cells."
-            )
-        self.block_size, self.window, self.path = block_size, max(window, block_size), _h5ad(path)
+        self.block_size, self.window, self.path = block_size, window, _h5ad(path)
         table, places = _annotation(self.path)
         chosen: dict[str, Any] = {"min_cells": min_cells, "genes": genes, "target_sum": target_sum, "totals": totals}
         self._survey_first([(_H5Rows, (self.path, place)) for place in places], table, progress, chosen)
@@ -794,9 +795,9 @@ class _StoreRows:
             stored = min(matrix["data"].shape[0], matrix["indices"].shape[0])
             _check_starts(indptr, int(matrix.attrs["shape"][0]), stored, f"{name}/{group.path}, {place}")
             starts.append(starts[-1][-1] + indptr[1:].astype(np.int64))
-        self.starts, self._sampler = np.concatenate(starts), None
+        self.starts = np.concatenate(starts)
         self.shape = (len(self.starts) - 1, int(groups[0][place].attrs["shape"][1]))
-        self._sampler = _asked_rows(self.starts)
+        self._sampler: Any = _asked_rows(self.starts)
         self._loader = Loader(batch_sampler=self._sampler, preload_to_gpu=False)
         self._loader.add_datasets([ad.io.sparse_dataset(group[place]) for group in groups])
 
@@ -831,7 +832,7 @@ class StoreSource(_DiskSource):
         window: int = 16_384,  # cells that are read at once and shuffled
         progress: bool = True,  # show a bar
     ):
-        self.block_size, self.window, self.path = block_size, max(window, block_size), Path(path)
+        self.block_size, self.window, self.path = block_size, window, Path(path)
         groups, table = _collection(self.path)
         places = ["X"] + ["layers/counts"] * all("layers/counts" in group for group in groups)
         chosen: dict[str, Any] = {"min_cells": min_cells, "genes": genes, "target_sum": target_sum, "totals": totals}
