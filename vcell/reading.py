@@ -620,8 +620,8 @@ class _DiskSource(_BlockSource):
         if min(self.block_size, self.window, chosen["min_cells"] + 1) < 1 or isinstance(chosen["genes"], str | int):
             raise ValueError(
                 f"Found block_size={self.block_size}, window={self.window}, min_cells={chosen['min_cells']}, "
-                f"genes={chosen['genes']!r}. Expected numbers from 1 up, and genes as a list of names: choose them on a "
-                "sample of the cells."
+                f"genes={chosen['genes']!r}. Expected numbers from 1 up, and genes as a list of names: choose them on "
+                "a sample of the cells."
             )
         for opened, where in places:
             try:
