@@ -123,7 +123,10 @@ def check_cells() -> Iterator[str]:
 
 
 def requirements() -> Iterator[str]:
-    """Every distribution that the package requires is imported somewhere in it."""
+    """Every distribution that the package requires is imported somewhere in it, and what is imported is required.
+
+    What an extra brings may be imported too, but for `dev`, which is not for users.
+    """
     imported = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -133,13 +136,19 @@ def requirements() -> Iterator[str]:
                 imported.add(node.module.split(".")[0])
     owners = metadata.packages_distributions()
     used = {canonical(name) for module in imported for name in owners.get(module, [])}
-    required = {canonical(re.split(r"[<>=!~\[; ]", item)[0]) for item in settings()["requirements"].split()}
+    names = {
+        key: {canonical(re.split(r"[<>=!~\[; ]", item)[0]) for item in value.split()}
+        for key, value in settings().items()
+        if key.endswith("requirements")
+    }
+    required = names.pop("requirements")
+    extras = set().union(*(extra for key, extra in names.items() if key != "dev_requirements"))
     idle = sorted(required - used - USED_BY_OTHERS.keys())
     yield from (f"settings.ini requires {name}, which vcell never imports." for name in idle)
     yield from (
         f"vcell imports {module}, which settings.ini does not require."
         for module in sorted(imported - set(sys.stdlib_module_names) - {"vcell"})
-        if not required & {canonical(name) for name in owners.get(module, [module])}
+        if not (required | extras) & {canonical(name) for name in owners.get(module, [module])}
     )
 
 

@@ -33,41 +33,53 @@ _log = logging.getLogger("vcell")
 
 Matrix: TypeAlias = np.ndarray | sparse.spmatrix | sparse.sparray
 
+# %% ../nbs/00_data.ipynb #check-starts
+_DAMAGED = "The file or matrix is damaged: get it again, or make it anew from its source."
+
+
+def _check_starts(
+    starts: np.ndarray,  # (lines + 1,) indptr
+    n_lines: int,  # rows of CSR, columns of CSC
+    stored: int,  # how many values there are
+    name: str,  # what to call it in the message
+    line: str = "row",
+) -> None:
+    "Raise ValueError unless `starts` cuts `stored` values into lines."
+    if len(starts) != n_lines + 1:
+        found = f"{len(starts):,} entries, expected {n_lines + 1:,} for {n_lines:,} {line}s"
+        raise ValueError(f"{name}: indptr has {found}. {_DAMAGED}")
+    falls = np.flatnonzero(starts[1:] < starts[:-1])
+    if starts[0] != 0 or len(falls):
+        at = int(falls[0]) if len(falls) else 0
+        where = f"({line} {at}: {starts[at]} to {starts[at + 1]})"
+        raise ValueError(f"{name}: indptr falls or does not start at 0 {where}. {_DAMAGED}")
+    if starts[-1] > stored:
+        at = int(np.searchsorted(starts, stored, side="right")) - 1
+        found = f"value {starts[-1]:,}, but {stored:,} are stored (from {line} {at} on)"
+        raise ValueError(f"{name}: indptr points to {found}. {_DAMAGED}")
+
 # %% ../nbs/00_data.ipynb #check-structure
 def _check_structure(
     matrix: Any,  # CSR or CSC
     name: str,  # what to call it in the message
+    first_row: int = 0,  # the number of its first row, if it is a part of a larger CSR matrix
 ) -> None:
     "Raise ValueError unless a CSR or CSC matrix can be walked without leaving its arrays."
     starts, inner = np.asarray(matrix.indptr), np.asarray(matrix.indices)
     csr = matrix.format == "csr"
     line, other = ("row", "column") if csr else ("column", "row")
     n_lines, n_other = matrix.shape if csr else matrix.shape[::-1]
-    mend = "The file or matrix is damaged: get it again, or make it anew from its source."
     if starts.dtype.kind not in "iu" or inner.dtype.kind not in "iu":
-        raise ValueError(f"{name}: the index arrays are {starts.dtype} and {inner.dtype}, expected integers. {mend}")
-    if len(starts) != n_lines + 1:
         raise ValueError(
-            f"{name}: indptr has {len(starts):,} entries, expected {n_lines + 1:,} for {n_lines:,} {line}s. {mend}"
+            f"{name}: the index arrays are {starts.dtype} and {inner.dtype}, expected integers. {_DAMAGED}"
         )
-    falls = np.flatnonzero(starts[1:] < starts[:-1])
-    if starts[0] != 0 or len(falls):
-        at = int(falls[0]) if len(falls) else 0
-        raise ValueError(
-            f"{name}: indptr falls or does not start at 0 ({line} {at}: {starts[at]} to {starts[at + 1]}). {mend}"
-        )
-    stored = min(len(inner), len(matrix.data))
-    if starts[-1] > stored:
-        at = int(np.searchsorted(starts, stored, side="right")) - 1
-        raise ValueError(
-            f"{name}: indptr points to value {starts[-1]:,}, but {stored:,} are stored (from {line} {at} on). {mend}"
-        )
+    _check_starts(starts, n_lines, min(len(inner), len(matrix.data)), name, line)
     wrong = np.flatnonzero((inner[: starts[-1]] < 0) | (inner[: starts[-1]] >= n_other))
     if len(wrong):
         at = int(np.searchsorted(starts, wrong[0], side="right")) - 1
-        found = inner[wrong[0]]
         raise ValueError(
-            f"{name}: {line} {at} has {other} index {found}, expected 0 to {n_other - 1} ({len(wrong):,} such). {mend}"
+            f"{name}: {line} {first_row + at} has {other} index {inner[wrong[0]]}, expected 0 to {n_other - 1} "
+            f"({len(wrong):,} such). {_DAMAGED}"
         )
 
 # %% ../nbs/00_data.ipynb #locate
@@ -108,13 +120,14 @@ def check_matrix(
     name: str = "X",  # what to call it in a message
     genes: Sequence[str] | None = None,  # names for the message
     cells: Sequence[str] | None = None,  # names for the message
+    first_row: int = 0,  # the number of its first row, if it is a part of a larger matrix
 ) -> None:
     """Raise ValueError unless every index is in range and every value is finite and not negative.
 
     CSR, CSC, COO and numpy arrays. Nothing is changed, and the dense form is never made.
     """
     if sparse.issparse(matrix) and matrix.format in ("csr", "csc"):  # type: ignore[union-attr]
-        _check_structure(matrix, name)
+        _check_structure(matrix, name, first_row)
     elif not isinstance(matrix, np.ndarray) and getattr(matrix, "format", "") != "coo":
         raise TypeError(f"{name} is a {type(matrix).__name__}, expected a numpy array or a CSR, CSC or COO matrix.")
     values = _stored(matrix)
@@ -459,21 +472,31 @@ class _Values:
     def is_counts(self) -> bool:
         return self.kind != "log1p"
 
-# %% ../nbs/00_data.ipynb #from-counts
-def _from_counts(adata: ad.AnnData, matrix: Any, name: str, column: str | None, rounding: bool) -> _Values:
-    "Return counts that stand in the data as they are; fractions raise ValueError, or are rounded if `rounding`."
-    check_matrix(matrix, name=name, cells=adata.obs_names, genes=adata.var_names)
+# %% ../nbs/00_data.ipynb #whole-counts
+_NOT_WHOLE = (
+    'Say values="counts" to round them, or values="log1p" if they are log-normalised. '
+    "If they are normalised but not logged, apply scanpy.pp.log1p first: then the counts can be recovered."
+)
+
+
+def _whole_counts(
+    matrix: Any,  # counts, checked
+    *,
+    name: str,
+    cells: Sequence[str],
+    genes: Sequence[str],
+    rounding: bool = False,
+    mend: str = _NOT_WHOLE,
+) -> sparse.csr_matrix:
+    "Return counts as a sound CSR matrix; fractions raise ValueError, or are rounded if `rounding`."
     csr = _as_csr(matrix)
     k = _first_fraction(csr)
     if k is not None:
         n_fractions = int((csr.data != np.rint(csr.data)).sum())
         if not rounding:
-            where = _place(csr, k, adata.obs_names, adata.var_names)
             raise ValueError(
                 f"{name}: values that are not whole numbers ({n_fractions:,} of {csr.nnz:,}), the first "
-                f"{csr.data[k]:.6g} in {where}. Counts were expected. "
-                'Say values="counts" to round them, or values="log1p" if they are log-normalised. '
-                "If they are normalised but not logged, apply scanpy.pp.log1p first: then the counts can be recovered."
+                f"{csr.data[k]:.6g} in {_place(csr, k, cells, genes)}. Counts were expected. {mend}"
             )
         _log.warning(
             "%s: %s of %s values were not whole numbers and are rounded", name, f"{n_fractions:,}", f"{csr.nnz:,}"
@@ -481,18 +504,31 @@ def _from_counts(adata: ad.AnnData, matrix: Any, name: str, column: str | None, 
         csr.data = np.rint(csr.data)
         csr.eliminate_zeros()
     if csr.data.max(initial=0) > 2**24:
-        where = _place(csr, int(csr.data.argmax()), adata.obs_names, adata.var_names)
+        where = _place(csr, int(csr.data.argmax()), cells, genes)
         raise ValueError(
             f"{name} holds {csr.data.max():,.0f} in {where}; counts above {2**24:,} are not exact in float32."
         )
-    sums = np.asarray(csr.sum(axis=1), np.float64).ravel()
+    return csr
+
+# %% ../nbs/00_data.ipynb #from-counts
+def _count_totals(adata: Any, sums: np.ndarray, name: str, column: str | None) -> tuple[np.ndarray, str]:
+    "Return each cell's total, from `adata.obs` or else `sums` (cells,) of the counts, and where it is from."
     found = _totals_in(adata.obs, sums, column)
     if found is None or np.array_equal(found[0], sums):
-        return _Values(csr, "counts", sums, f"sums of {name}")
+        return sums, f"sums of {name}"
     share = np.median(sums / np.maximum(found[0], 1))
     if "values" not in adata.uns.get("vcell", {}):
         _log.info("total counts from obs[%r]: the genes here hold %.3g %% of them (median)", found[1], 100 * share)
-    return _Values(csr, "counts", found[0], f"obs[{found[1]!r}]")
+    return found[0], f"obs[{found[1]!r}]"
+
+
+def _from_counts(adata: ad.AnnData, matrix: Any, name: str, column: str | None, rounding: bool) -> _Values:
+    "Return counts that stand in the data as they are; fractions raise ValueError, or are rounded if `rounding`."
+    names: dict[str, Any] = {"name": name, "cells": adata.obs_names, "genes": adata.var_names}
+    check_matrix(matrix, **names)
+    csr = _whole_counts(matrix, rounding=rounding, **names)
+    sums = np.asarray(csr.sum(axis=1), np.float64).ravel()
+    return _Values(csr, "counts", *_count_totals(adata, sums, name, column))
 
 # %% ../nbs/00_data.ipynb #from-log
 def _from_log(adata: ad.AnnData, csr: sparse.csr_matrix, column: str | None, recover: str) -> _Values:
@@ -814,6 +850,39 @@ def _mismatch(adata: ad.AnnData, wanted: pd.Index, share: float, min_share: floa
         return f"{message} Case aside it would be {folded:.0%}: is it another species (mouse Cd3d, human CD3D)?"
     return f"{message} Is it another kind of identifier, or another species? Rename the genes, or lower min_share."
 
+# %% ../nbs/00_data.ipynb #held-out
+def _held_out(
+    obs: pd.DataFrame,
+    *,
+    by: str | None = None,  # a column of obs whose groups stay together; None: single cells
+    fraction: float = 0.2,  # share of the cells, or of the groups, that is held out
+    seed: int = 0,
+) -> np.ndarray:
+    "Return which cells (cells,) are held out, as booleans; at least one is, and one is not."
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction={fraction}: expected a share between 0 and 1, for example 0.2.")
+    if by is None:
+        groups = np.arange(len(obs))
+    elif by not in obs:
+        raise KeyError(f"obs has no column {by!r}; it has {list(obs.columns)}.")
+    elif obs[by].isna().any():
+        n_missing = int(obs[by].isna().sum())
+        raise ValueError(
+            f"obs[{by!r}] is missing in {n_missing:,} cells: drop them, or give them a group of their own."
+        )
+    else:
+        groups = obs[by].astype(str).to_numpy()
+    names = np.unique(groups)
+    if len(names) < 2:
+        what = "cell" if by is None else f"group in obs[{by!r}]"
+        raise ValueError(f"There is only one {what}: nothing to split.")
+    n_held = min(max(1, round(fraction * len(names))), len(names) - 1)
+    held_names = np.random.default_rng(seed).permutation(names)[:n_held]
+    held = np.isin(groups, held_names)
+    if set(groups[held]) & set(groups[~held]):
+        raise AssertionError("a group is on both sides")  # cannot happen; if it does, no result may come of it
+    return held
+
 # %% ../nbs/00_data.ipynb #split
 def split(
     adata: ad.AnnData,
@@ -826,28 +895,7 @@ def split(
 
     At least one is on each side. Raises KeyError for an unknown column, ValueError if there is nothing to split.
     """
-    if not 0 < fraction < 1:
-        raise ValueError(f"fraction={fraction}: expected a share between 0 and 1, for example 0.2.")
-    if by is None:
-        groups = np.arange(adata.n_obs)
-    elif by not in adata.obs:
-        raise KeyError(f"obs has no column {by!r}; it has {list(adata.obs.columns)}.")
-    elif adata.obs[by].isna().any():
-        n_missing = int(adata.obs[by].isna().sum())
-        raise ValueError(
-            f"obs[{by!r}] is missing in {n_missing:,} cells: drop them, or give them a group of their own."
-        )
-    else:
-        groups = adata.obs[by].astype(str).to_numpy()
-    names = np.unique(groups)
-    if len(names) < 2:
-        what = "cell" if by is None else f"group in obs[{by!r}]"
-        raise ValueError(f"There is only one {what}: nothing to split.")
-    n_held = min(max(1, round(fraction * len(names))), len(names) - 1)
-    held_names = np.random.default_rng(seed).permutation(names)[:n_held]
-    held = np.isin(groups, held_names)
-    if set(groups[held]) & set(groups[~held]):
-        raise AssertionError("a group is on both sides")  # cannot happen; if it does, no result may come of it
+    held = _held_out(adata.obs, by=by, fraction=fraction, seed=seed)
     return adata[~held].copy(), adata[held].copy()
 
 # %% ../nbs/00_data.ipynb #open-text

@@ -25,7 +25,8 @@ from tqdm.auto import tqdm
 from .data import align
 from .masking import hide, visible
 from .model import MaskedAutoencoder, Poisson, detected_rates, expected_log1p
-from .training import Cells, cells_of, predict_hidden
+from .reading import Cells, cells_of
+from .training import predict_hidden
 
 # %% ../nbs/04_evaluation.ipynb #cells-for
 def cells_for(model: MaskedAutoencoder, adata: AnnData) -> AnnData:

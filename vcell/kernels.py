@@ -25,7 +25,7 @@ _FAST: dict[str, Any] = {"nogil": True, "cache": True}
 
 
 class Pattern:
-    "Which places of a matrix (rows, `n_columns`) are stored, as CSR has them. Raises `ValueError` if they are not sound."
+    "Which places of a matrix (rows, `n_columns`) CSR stores. Raises `ValueError` if they are not sound."
 
     def __init__(self, indptr: np.ndarray, indices: np.ndarray, n_columns: int):
         self.indptr, self.indices = (np.ascontiguousarray(x, dtype=np.int32) for x in (indptr, indices))
@@ -38,8 +38,8 @@ class Pattern:
             or (np.diff(self.indptr) < 0).any()
         ):
             raise ValueError(
-                f"Found row pointers that do not cut {len(indices):,} stored values into rows. Expected a sound CSR matrix: "
-                "vcell.prepare checks one."
+                f"Found row pointers that do not cut {len(indices):,} stored values into rows. "
+                "Expected a sound CSR matrix: vcell.prepare checks one."
             )
         if least < 0 or greatest >= self.n_columns:
             raise ValueError(
@@ -205,7 +205,8 @@ def _dtype(weight: Tensor) -> Any:
 def _check_width(pattern: Pattern, weight: Tensor) -> None:
     if pattern.n_columns != weight.shape[0]:
         raise ValueError(
-            f"Found a pattern of {pattern.n_columns:,} genes and weights of {weight.shape[0]:,}. Expected the same number."
+            f"Found a pattern of {pattern.n_columns:,} genes and weights of {weight.shape[0]:,}. "
+            "Expected the same number."
         )
 
 # %% ../nbs/02_kernels.ipynb #product-loop

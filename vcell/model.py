@@ -266,7 +266,8 @@ class Encoder(nn.Module):
         if self.total is not None:
             total = torch.from_numpy(np.log(np.asarray(totals))).to(self.bias)[:, None]
             hidden = hidden + torch.cat([total - 8, n_known.log() - 5], 1) @ self.total
-        factors = [torch.from_numpy(each).to(hidden) for each in dropped] or [1] * (1 + len(self.layers))
+        kept: list[Any] = [1] * (1 + len(self.layers))
+        factors = [torch.from_numpy(each).to(hidden) for each in dropped] or kept
         hidden = torch.relu(hidden) * factors[0]
         for weight, factor in zip(self.layers, factors[1:], strict=True):
             hidden = hidden + torch.relu(hidden @ weight) * factor

@@ -24,7 +24,7 @@ from .data import find_genes
 from .evaluation import CellMap, _profiles, cells_for, embed
 from .masking import hide, hold, visible
 from .model import MaskedAutoencoder
-from .training import Cells, cells_of
+from .reading import Cells, cells_of
 
 log = logging.getLogger("vcell")
 

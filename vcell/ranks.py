@@ -15,6 +15,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 # %% ../nbs/01_ranks.ipynb #ranks-noun
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ def ranks() -> Ranks:
 
     options: dict[str, Any] = {}
     if not PartialState._shared_state and os.environ.get("GROUP_WORLD_SIZE") == "1":
-        store, rank, world = next(dist.rendezvous("env://"))
+        store, rank, world = next(rendezvous("env://"))
         life = os.environ["TORCHELASTIC_RESTART_COUNT"]
-        options = {"store": dist.PrefixStore(f"life-{life}", store), "rank": rank, "world_size": world}
+        options = {"store": PrefixStore(f"life-{life}", store), "rank": rank, "world_size": world}
     state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(minutes=10), **options)
     return Ranks(state.process_index, state.num_processes, str(state.device))
