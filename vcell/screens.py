@@ -34,7 +34,7 @@ from tqdm.auto import tqdm
 
 from .data import find_genes
 from .evaluation import CellMap
-from .kernels import _FAST, _REASSOCIATED, SPARSE_DEVICES, Pattern, _run, weighted_sums
+from .kernels import _FAST, _REASSOCIATED, SPARSE_DEVICES, Pattern, _run, sampled_product, weighted_sums
 from .model import MaskedAutoencoder
 from .perturbation import _level, _map_of, _pick, perturb
 from .training import Cells, cells_of
@@ -342,9 +342,10 @@ class Direction:
     def __call__(self, chunk: _Chunk) -> np.ndarray:
         change = chunk.moved @ self.weight
         if self.itself is not None:
-            gene = torch.from_numpy(chunk.column).to(change.device)
-            own = torch.linalg.vecdot(chunk.moved, self.model.decoder.weight.detach()[gene])
-            change = change - self.itself[gene] * own
+            weight = self.model.decoder.weight.detach()
+            itself = Pattern(np.arange(len(change) + 1), chunk.column, len(weight))  # one gene of each pair
+            rate = sampled_product(itself, chunk.moved, weight, weight.new_zeros(len(weight)))
+            change = change - self.itself[torch.from_numpy(chunk.column).to(change.device)] * rate
         return change.cpu().numpy()
 
     def score(self, adata: AnnData) -> pd.Series:
@@ -529,11 +530,7 @@ def _ask(
         raise ValueError(f"Found which={which!r}. Expected 'moved', 'expressed' or 'all'.")
     missing = chosen.var["missing"].to_numpy()
     if genes is None:
-        names = (
-            list(level)
-            if isinstance(level, Mapping)
-            else [g for g, gone in zip(model.genes, missing, strict=True) if not gone]
-        )
+        names = list(level) if isinstance(level, Mapping) else list(np.asarray(model.genes)[~missing])
     else:
         names = [genes] if isinstance(genes, str) else list(genes)
     columns = find_genes(model.genes, names)
@@ -542,8 +539,8 @@ def _ask(
     if missing[columns].any():
         absent = ", ".join(np.asarray(names)[missing[columns]][:5])
         raise ValueError(
-            f"Found no values of {absent} in the data. Expected genes that were measured: without its own level there is "
-            "no change of a gene."
+            f"Found no values of {absent} in the data. Expected genes that were measured: without its own level there "
+            "is no change of a gene."
         )
     if isinstance(level, Mapping):
         if unnamed := [name for name in names if name not in level]:
@@ -633,9 +630,9 @@ def write_screen(
     needed, free = 4.0 * n_pairs * n_genes, shutil.disk_usage(path.resolve().parent).free
     if needed > free:
         raise OSError(
-            f"The profiles of {n_pairs:,} pairs x {n_genes:,} genes take {needed / 1e9:,.1f} GB and {free / 1e9:,.1f} GB are "
-            f"free at {path.resolve().parent}. Pass fewer cells or genes, about {free / needed / 1.1:.1%} of these, or use "
-            "screen with a readout."
+            f"The profiles of {n_pairs:,} pairs x {n_genes:,} genes take {needed / 1e9:,.1f} GB and "
+            f"{free / 1e9:,.1f} GB are free at {path.resolve().parent}. Pass fewer cells or genes, about "
+            f"{free / needed / 1.1:.1%} of these, or use screen with a readout."
         )
     _check_memory(64.0 * n_pairs, chosen.n_obs, f"The names of {n_pairs:,} pairs of cell and gene")
     new = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
@@ -746,8 +743,8 @@ class Drivers:
     def summary(self) -> str:
         "What was asked, and how far to trust it."
         return (
-            f"{len(self.cells):,} cells towards {len(self.towards):,}, {self.tried['gene'].nunique():,} genes; shift 1 is "
-            f"the whole way; uncertainty over {self.replicates}. A prediction from association, not a measurement."
+            f"{len(self.cells):,} cells towards {len(self.towards):,}, {self.tried['gene'].nunique():,} genes; shift 1 "
+            f"is the whole way; uncertainty over {self.replicates}. A prediction from association, not a measurement."
         )
 
     def __repr__(self) -> str:
@@ -812,8 +809,8 @@ def _units(chosen: AnnData, by: str | None) -> tuple[np.ndarray | None, str]:
     unit, labels = pd.factorize(chosen.obs[by])
     if len(labels) < 2 or (unit < 0).any():
         raise ValueError(
-            f"Found {len(labels)} groups in obs[{by!r}] and {(unit < 0).sum():,} of the cells without one. Expected two or "
-            "more, and a group for every cell to be moved."
+            f"Found {len(labels)} groups in obs[{by!r}] and {(unit < 0).sum():,} of the cells without one. Expected "
+            "two or more, and a group for every cell to be moved."
         )
     return unit, f"{len(labels)} groups of {by}"
 
@@ -859,20 +856,32 @@ def _plot_volcano(found: Drivers, n: int, ax: Axes | None) -> Axes:
     ax = ax or plt.subplots(figsize=(6.4, 4.2), layout="constrained")[1]
     tried = found.tried.assign(height=-np.log10(found.tried["fdr"].clip(lower=1e-300)))
     moved, out = tried["moved"] > 0, tried["quantile"] == 0
-    for label, chosen, marker, color in (("knock-out", out, "v", "#3b6ea5"), ("set to a level", ~out, "^", "#d1701f")):
+    for label, chosen, marker, color in (("set to a level", ~out, "^", "#d1701f"), ("knock-out", out, "v", "#3b6ea5")):
         part = tried[chosen & moved]
         ax.scatter(part["shift"], part["height"], s=9, marker=marker, color=color, alpha=0.5, lw=0, label=label)
     best = tried.loc[tried.groupby("gene")["shift"].idxmax()].nlargest(n, "shift").sort_values("height")
     line = {"arrowstyle": "-", "color": "0.6", "lw": 0.5, "relpos": (0, 0.5)}
-    for place, each in zip(np.linspace(0.03, 0.97, len(best)), best.itertuples(), strict=True):
+    low, high = ax.get_ylim()
+    for place, each in zip(_apart((best["height"] - low).to_numpy() / (high - low)), best.itertuples(), strict=True):
         name = f"{each.gene} {'out' if each.level == 0 else f'to {each.level:.1f}'}".replace("$", r"\$")
-        at = {"xy": (each.shift, each.height), "xytext": (1.03, place), "textcoords": "axes fraction"}
-        ax.annotate(name, **at, va="center", fontsize=7, arrowprops=line)
+        spot, text = (each.shift, each.height), (1.03, float(place))
+        ax.annotate(name, spot, text, textcoords="axes fraction", va="center", fontsize=7, arrowprops=line)
     ax.axvline(0, color="0.8", lw=0.8, zorder=0)
     ax.axhline(-np.log10(0.05), color="0.8", lw=0.8, ls=":", zorder=0)
     ax.set(xlabel="predicted shift, 1 = all the way to the group", ylabel=f"-log10 FDR, over {found.replicates}")
     ax.legend(frameon=False, fontsize=8, loc="upper left")
     return ax
+
+
+def _apart(places: np.ndarray, gap: float = 0.045) -> np.ndarray:
+    "Rising places from 0 to 1, moved as little as need be so that labels there do not touch."
+    gap = min(gap, 1 / max(len(places) - 1, 1))
+    steps = gap * np.arange(len(places))
+    up = np.maximum.accumulate(places - steps) + steps
+    down = np.minimum.accumulate((places + steps[::-1])[::-1])[::-1] - steps[::-1]
+    middle = np.maximum.accumulate((up + down) / 2 - steps) + steps
+    middle = np.clip(middle, steps, 1 - steps[::-1])
+    return middle
 
 # %% ../nbs/05_screens.ipynb #plot-arrows
 def _plot_arrows(found: Drivers, gene: str | None, map: CellMap, ax: Axes | None, most: int = 400) -> Axes:
@@ -882,7 +891,7 @@ def _plot_arrows(found: Drivers, gene: str | None, map: CellMap, ax: Axes | None
     level, shift = float(table.loc[gene, "level"]), float(table.loc[gene, "shift"])
     cells = found.cells[:: max(1, len(found.cells) // most)]
     moved = perturb(found.model, found.adata, {gene: level}, cells=cells, draws=0, progress=False)
-    before, delta = moved.layers["before"], moved.layers["delta"]
+    before, delta = moved.layers["before"], np.where(moved.var["held"], 0, moved.layers["delta"])
     places, arrows = _smoothed(map.place(before), _ways(map, before, delta))
     ax = map.plot(ax=ax)
     for names, color, label in ((found.cells, "#9db4cc", "from"), (found.towards, "#e3b98b", "towards")):
@@ -907,14 +916,17 @@ def _ways(map: CellMap, before: np.ndarray, delta: np.ndarray, neighbours: int =
     length = np.linalg.norm(ways, axis=2) * np.linalg.norm(change, axis=1)[:, None]
     weight = np.exp(np.einsum("nkd,nd->nk", ways, change) / np.maximum(length, 1e-12) / 0.1)
     weight = weight / weight.sum(1, keepdims=True) - 1 / weight.shape[1]
-    return np.einsum("nk,nkd->nd", weight, map.points[near] - map.place(before)[:, None])
+    arrows = map.points[near] - map.place(before)[:, None]
+    arrows = arrows / np.maximum(np.linalg.norm(arrows, axis=2, keepdims=True), 1e-12)
+    return np.einsum("nk,nkd->nd", weight, arrows)
 
 
-def _smoothed(places: np.ndarray, arrows: np.ndarray, n: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    "Mean place and mean arrow of the cells in each field of a grid that has any."
+def _smoothed(places: np.ndarray, arrows: np.ndarray, n: int = 18, least: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    "Arrows at the fields of a grid that have some cells: the mean over the cells around, nearer ones weighing more."
     step = np.maximum(np.ptp(places, 0).max(), 1e-9) / n
     fields = np.floor((places - places.min(0)) / step).astype(int)
-    field = np.unique(fields, axis=0, return_inverse=True)[1].ravel()
-    count = np.bincount(field)
-    at, arrow = (np.stack([np.bincount(field, part) / count for part in each.T], 1) for each in (places, arrows))
-    return at, arrow
+    _, field, count = np.unique(fields, axis=0, return_inverse=True, return_counts=True)
+    crowded = count >= min(least, count.max())
+    at = np.stack([np.bincount(field.ravel(), part) / count for part in places.T], 1)[crowded]
+    near = np.exp(-((at[:, None] - places[None]) ** 2).sum(2) / (2 * step**2))
+    return at, near @ arrows / near.sum(1, keepdims=True)
