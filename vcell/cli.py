@@ -199,6 +199,11 @@ def _read(data: str, *, rows: str = "cells", quiet: bool, min_cells: int = 1) ->
     return load(data, rows=rows, progress=not quiet, min_cells=min_cells)
 
 
+def _speaks() -> bool:
+    "Whether this process writes results and messages: under torchrun only rank 0 does."
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _config(adata: "AnnData", *, hidden: int | None = None, original: bool = False) -> "Config":
     "Settings that suit the data: without counts, the Gaussian likelihood."
     import dataclasses
@@ -259,6 +264,7 @@ def train(
 
     Hides half to four fifths of the genes seen in each cell and learns to fill them in from the others. Training stops
     when cells that were held out are not predicted better any more."""
+    quiet = quiet or not _speaks()
     with _session(quiet=quiet, debug=debug):
         _free(out, overwrite)
         if out.exists() and not (out / "record.json").exists():
@@ -271,6 +277,8 @@ def train(
             adata, _config(adata, hidden=hidden, original=original), epochs=epochs, batch_size=batch_size, seed=seed,
             validation=_share_or_column(validation), checkpoint=checkpoint, resume=resume, progress=not quiet,
         )  # fmt: skip
+        if not _speaks():
+            return
         model.save(out, overwrite=overwrite)
         facts = _training_facts(adata, history) | {
             "model": str(out), "data": data, "seed": seed, "seconds": round(time.perf_counter() - begun, 1),

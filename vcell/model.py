@@ -26,6 +26,9 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .kernels import Pattern, sampled_product, weighted_sums
+from .ranks import ranks
+
 # %% ../nbs/02_model.ipynb #config
 Likelihood = Literal["poisson", "negative_binomial", "gaussian"]
 
@@ -45,6 +48,7 @@ class Config:
     share: tuple[float, float] = (0.5, 0.8)
     seen_zeros: float = 0.1
     detection: float = 1.0
+    scored_zeros: float = 2.0
     learning_rate: float = 4e-3
     weight_decay: float = 0.1
     decay: bool = True
@@ -60,6 +64,7 @@ class Config:
             "batch_size": 1,
             "seen_zeros": 0,
             "detection": 0,
+            "scored_zeros": 0,
             "weight_decay": 0,
         }.items():
             if not getattr(self, name) >= least:
@@ -90,6 +95,7 @@ class Config:
             likelihood="gaussian",
             dropout=0.0,
             detection=0.0,
+            scored_zeros=0.0,
             indicators=False,
             known_total=False,
             centred=False,
@@ -238,35 +244,33 @@ class Encoder(nn.Module):
         self.layers = nn.ParameterList(layers)
         self.register_buffer("mean", torch.zeros(n_genes))
 
-    def forward(self, known: sp.csr_matrix, totals: np.ndarray, chance: torch.Generator | None) -> Tensor:
-        "The bottleneck, shape (cells, n_hidden). Dropout is drawn from `chance`; without it nothing is dropped."
-        gene, offset = (
-            torch.from_numpy(x.astype(np.int64)).to(self.bias.device) for x in (known.indices, known.indptr[:-1])
-        )
-        value = torch.from_numpy(known.data).to(self.bias)
-        n_known = torch.from_numpy(np.diff(known.indptr)).to(self.bias)[:, None] + 1
+    def forward(
+        self,
+        known: sp.csr_matrix,  # (cells, genes) what is known of each cell
+        totals: np.ndarray,  # (cells,) their total counts
+        dropped: Sequence[
+            np.ndarray
+        ] = (),  # for each layer what to multiply it by, (cells, n_hidden); () drops nothing
+    ) -> Tensor:
+        "The bottleneck, shape (cells, n_hidden)."
+        pattern, value = Pattern(known.indptr, known.indices, known.shape[1]), known.data
         if self.config.centred:
-            value = value - self.mean[gene]
-        hidden = F.embedding_bag(gene, self.value, offset, mode="sum", per_sample_weights=value)
+            value = value - self.mean.cpu().numpy()[known.indices]
+        hidden = weighted_sums(pattern, value, self.value)
         if self.known is not None:
-            hidden = hidden + F.embedding_bag(gene, self.known, offset, mode="sum")
+            hidden = hidden + weighted_sums(pattern, np.ones_like(value), self.known)
+        n_known = torch.from_numpy(np.diff(pattern.indptr)).to(self.bias)[:, None] + 1
         if self.config.centred:
             hidden = hidden / n_known.sqrt()
         hidden = hidden + self.bias
         if self.total is not None:
             total = torch.from_numpy(np.log(np.asarray(totals))).to(self.bias)[:, None]
             hidden = hidden + torch.cat([total - 8, n_known.log() - 5], 1) @ self.total
-        hidden = _drop(torch.relu(hidden), self.config.dropout, chance)
-        for weight in self.layers:
-            hidden = hidden + _drop(torch.relu(hidden @ weight), self.config.dropout, chance)
+        factors = [torch.from_numpy(each).to(hidden) for each in dropped] or [1] * (1 + len(self.layers))
+        hidden = torch.relu(hidden) * factors[0]
+        for weight, factor in zip(self.layers, factors[1:], strict=True):
+            hidden = hidden + torch.relu(hidden @ weight) * factor
         return hidden
-
-# %% ../nbs/02_model.ipynb #encoder-drop
-def _drop(hidden: Tensor, share: float, chance: torch.Generator | None) -> Tensor:
-    "Dropout from a generator of our own, so that a resumed training draws the same numbers."
-    if chance is None or not share:
-        return hidden
-    return hidden * (torch.rand(hidden.shape, generator=chance, device=hidden.device) >= share) / (1 - share)
 
 # %% ../nbs/02_model.ipynb #decoder
 class Decoder(nn.Module):
@@ -284,7 +288,13 @@ class Decoder(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         "One number per cell and gene: log rate per `target_sum` molecules, or the log-normalised value itself."
-        output = F.linear(hidden, self.weight, self.bias)
+        return self._rectified(F.linear(hidden, self.weight, self.bias))
+
+    def at(self, places: Pattern, hidden: Tensor) -> Tensor:
+        "The same numbers at these places only, (places,)."
+        return self._rectified(sampled_product(places, hidden, self.weight, self.bias))
+
+    def _rectified(self, output: Tensor) -> Tensor:
         return torch.relu(output) if self.config.rectified else output
 
     def counts(self, log_rate: Tensor, exposure: Tensor, gene: Tensor) -> Counts:
@@ -293,13 +303,6 @@ class Decoder(nn.Module):
         if self.log_dispersion is None:
             return Poisson(mean)
         return NegativeBinomial(mean, self.log_dispersion.clamp(-4, 8).exp()[gene])
-
-    def log_zero(self, log_rate: Tensor, exposure: Tensor) -> Tensor:
-        "Log probability that each gene is not detected, (cells, genes), with `exposure` (cells,)."
-        mean = torch.exp(log_rate + exposure.log()[:, None])
-        if self.log_dispersion is None:
-            return -mean
-        return NegativeBinomial(mean, self.log_dispersion.clamp(-4, 8).exp()).log_zero()
 
     def expected(self, output: Tensor, exposure: Tensor, gene: Tensor, *, given_detected: bool = False) -> Tensor:
         "The expected log-normalised values at such places, of the shape of `output`."
@@ -333,9 +336,9 @@ class MaskedAutoencoder(nn.Module):
         for name in ("train_cells", "validation_cells"):
             self.register_buffer(name, torch.zeros(0, dtype=torch.int64))
 
-    def forward(self, known: sp.csr_matrix, totals: np.ndarray, chance: torch.Generator | None = None) -> Tensor:
+    def forward(self, known: sp.csr_matrix, totals: np.ndarray) -> Tensor:
         "What the decoder gives, (cells, genes), from what is known of each cell and its total count (cells,)."
-        return self.decoder(self.encoder(known, totals, chance))
+        return self.decoder(self.encoder(known, totals))
 
     @torch.no_grad()
     def predict(self, known: sp.csr_matrix, totals: np.ndarray, *, given_detected: bool = False) -> np.ndarray:
@@ -346,7 +349,12 @@ class MaskedAutoencoder(nn.Module):
         return self.decoder.expected(output, exposure, gene, given_detected=given_detected).cpu().numpy()
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        "Writes a folder that `load_model` reads. Raises `FileExistsError` unless `overwrite`."
+        """Writes a folder that `load_model` reads; of several ranks only the first writes.
+
+        Raises `FileExistsError` unless `overwrite`.
+        """
+        if ranks().rank:
+            return Path(path)
         return write_folder(path, self.state_dict(), _describe(self), overwrite=overwrite)
 
     def __repr__(self) -> str:
