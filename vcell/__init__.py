@@ -12,14 +12,16 @@ _HOME = {
     "fit": "training", "History": "training",
     "evaluate": "evaluation", "Report": "evaluation", "impute": "evaluation", "embed": "evaluation", "CellMap": "evaluation",
     "perturb": "perturbation", "trajectory": "perturbation", "Trajectory": "perturbation",
-    "screen": "perturbation", "Screen": "perturbation",
+    "screen": "screens", "Screen": "screens", "write_screen": "screens",
+    "direction": "screens", "Direction": "screens", "drivers": "screens", "Drivers": "screens",
 }  # fmt: skip
 
 if TYPE_CHECKING:
     from .data import load, prepare, split
     from .evaluation import CellMap, Report, embed, evaluate, impute
     from .model import Config, MaskedAutoencoder, load_model
-    from .perturbation import Screen, Trajectory, perturb, screen, trajectory
+    from .perturbation import Trajectory, perturb, trajectory
+    from .screens import Direction, Drivers, Screen, direction, drivers, screen, write_screen
     from .toy import toy_atlas, toy_truth
     from .training import History, fit
 
@@ -27,7 +29,8 @@ __all__ = [
     "load", "prepare", "split", "toy_atlas", "toy_truth",
     "Config", "MaskedAutoencoder", "load_model", "fit", "History",
     "evaluate", "Report", "impute", "embed", "CellMap",
-    "perturb", "trajectory", "Trajectory", "screen", "Screen",
+    "perturb", "trajectory", "Trajectory",
+    "screen", "Screen", "write_screen", "direction", "Direction", "drivers", "Drivers",
 ]  # fmt: skip
 
 

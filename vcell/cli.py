@@ -479,7 +479,7 @@ def screen(
         if out is not None:
             _free_file(out, overwrite)
         from vcell.model import load_model
-        from vcell.perturbation import screen as rank
+        from vcell.screens import screen as rank
 
         fitted, adata = load_model(model), _read(data, rows=rows, quiet=quiet)
         wanted = None if genes is None else [name.strip() for name in genes.split(",") if name.strip()]
@@ -489,8 +489,8 @@ def screen(
             _write(out, ranking.to_csv())
         written = "" if out is None else f"\n\nThe whole ranking is in {out}."
         head = ranking.head(top)
-        facts = {"readout": found.readout, "level": level, "cells": len(found.effects), "ranking": _records(head)}
-        text = f"{found.readout}, {len(found.effects):,} cells, level {level:g}\n\n{head.round(3).to_string()}"
+        facts = {"readout": found.readout, "level": level, "cells": len(found.obs), "ranking": _records(head)}
+        text = f"{found.readout}, {len(found.obs):,} cells, level {level:g}\n\n{head.round(3).to_string()}"
         _show(facts | {"note": PREDICTION}, f"{text}\n\n{PREDICTION}{written}", as_json=json_)
 
 # %% ../nbs/08_cli.ipynb #demo-choice
