@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # torch, scanpy and umap take seconds to import: the commands
     from vcell.evaluation import CellMap, Report
     from vcell.model import Config, MaskedAutoencoder
     from vcell.perturbation import Trajectory
+    from vcell.reading import Source
     from vcell.training import History
 
 # %% ../nbs/08_cli.ipynb #app
@@ -204,20 +205,22 @@ def _speaks() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _config(adata: "AnnData", *, hidden: int | None = None, original: bool = False) -> "Config":
+def _config(data: "AnnData | Source", *, hidden: int | None = None, original: bool = False) -> "Config":
     "Settings that suit the data: without counts, the Gaussian likelihood."
     import dataclasses
 
     import numpy as np
 
     from vcell.model import Config
+    from vcell.reading import source_of
 
+    source = source_of(data)
     if original:
         config = Config.seed()
-    elif "counts" in adata.layers:
+    elif source.counted:
         config = Config()
     else:
-        config = Config(likelihood="gaussian", known_total=bool(np.isfinite(adata.obs["total_counts"]).all()))
+        config = Config(likelihood="gaussian", known_total=bool(np.isfinite(source.totals).all()))
     return config if hidden is None else dataclasses.replace(config, n_hidden=hidden)
 
 
@@ -229,10 +232,11 @@ def _share_or_column(validation: str) -> float | str:
         return validation
 
 # %% ../nbs/08_cli.ipynb #training-facts
-def _training_facts(adata: "AnnData", history: "History") -> dict[str, Any]:
+def _training_facts(model: "MaskedAutoencoder", history: "History") -> dict[str, Any]:
     "What came of a training."
     error = history.to_frame()["validation_mse"].loc[history.best_epoch]
-    return {"cells": adata.n_obs, "genes": adata.n_vars, "epochs": len(history.rows), "best_epoch": history.best_epoch,
+    n_cells = len(model.train_cells) + len(model.validation_cells)
+    return {"cells": n_cells, "genes": len(model.genes), "epochs": len(history.rows), "best_epoch": history.best_epoch,
             "held_out_mse": error, "device": history.device}  # fmt: skip
 
 
@@ -254,6 +258,9 @@ def train(
     original: Annotated[bool, _option("The settings of the project's first version.", "--original")] = False,
     checkpoint: Annotated[Path | None, _option("Folder in which the training is kept while it runs.")] = None,
     resume: Annotated[bool, _option("Go on with the training in --checkpoint.", "--resume")] = False,
+    from_disk: Annotated[
+        bool, _option("Read DATA, an .h5ad, block by block: it may exceed memory.", "--from-disk")
+    ] = False,
     rows: Rows = "cells",
     overwrite: Overwrite = False,
     json_: Json = False,
@@ -269,18 +276,22 @@ def train(
         _free(out, overwrite)
         if out.exists() and not (out / "record.json").exists():
             raise FileExistsError(f"Found {out}, which is no model: only models are replaced. Choose another --out.")
-        adata = _read(data, rows=rows, quiet=quiet, min_cells=3)
+        from vcell.reading import source_of
         from vcell.training import fit
 
+        source = source_of(
+            Path(data) if from_disk else _read(data, rows=rows, quiet=quiet, min_cells=3),
+            **({"progress": not quiet} if from_disk else {}),
+        )
         begun = time.perf_counter()
         model, history = fit(
-            adata, _config(adata, hidden=hidden, original=original), epochs=epochs, batch_size=batch_size, seed=seed,
+            source, _config(source, hidden=hidden, original=original), epochs=epochs, batch_size=batch_size, seed=seed,
             validation=_share_or_column(validation), checkpoint=checkpoint, resume=resume, progress=not quiet,
         )  # fmt: skip
         if not _speaks():
             return
         model.save(out, overwrite=overwrite)
-        facts = _training_facts(adata, history) | {
+        facts = _training_facts(model, history) | {
             "model": str(out), "data": data, "seed": seed, "seconds": round(time.perf_counter() - begun, 1),
         }  # fmt: skip
         _show(facts, f"{_training_text(facts)}\nThe model is in {out}.", as_json=json_)
@@ -646,7 +657,7 @@ def _study_facts(study: _Study) -> dict[str, Any]:
     return {
         "command": study.command, "versions": versions, "seed": study.seed, "seconds": study.seconds,
         "data": {"name": study.data, "values": study.adata.uns["vcell"]["values"]},
-        "training": _training_facts(study.adata, study.history) | {"config": dataclasses.asdict(study.model.config)},
+        "training": _training_facts(study.model, study.history) | {"config": dataclasses.asdict(study.model.config)},
         "evaluation": {"table": table.to_dict("index"), "best_baseline": table["mse"].drop("model").idxmin(),
                        "protocol": study.report.protocol},
         "perturbation": _path_facts(study.path) | {"reach": study.reach},
