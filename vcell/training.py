@@ -18,6 +18,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -372,9 +373,8 @@ def _rate(config: Config, done: int, total: int) -> float:
     return config.learning_rate * (1 + math.cos(math.pi * (done - warm) / max(1, total - warm))) / 2
 
 
-def _step(run: _Run, cells: Cells, rows: np.ndarray, *, seed: int, rate: float) -> float:
+def _step(run: _Run, batch: Masked, *, rate: float) -> float:
     "One correction of the weights, by all ranks. Returns the loss; 0 where nothing is hidden."
-    batch = mask(run.model.config, cells, rows=rows, seed=seed, epoch=run.epoch)
     (n_hidden,) = run.group.sum(batch.n_hidden)
     if not n_hidden:
         return 0.0
@@ -389,6 +389,15 @@ def _step(run: _Run, cells: Cells, rows: np.ndarray, *, seed: int, rate: float) 
         run.group.add_gradients(run.model.parameters())
         run.optimizer.step()
     return value
+
+# %% ../nbs/03_training.ipynb #ahead
+def _ahead(batches: Iterator[Masked]) -> Iterator[Masked]:
+    "The batches, each made while the one before is worked on."
+    with ThreadPoolExecutor(1, thread_name_prefix="vcell-input") as maker:
+        made = maker.submit(next, batches, None)
+        while (batch := made.result()) is not None:
+            made = maker.submit(next, batches, None)
+            yield batch
 
 # %% ../nbs/03_training.ipynb #epoch
 class TrainingStep(NamedTuple):
@@ -422,10 +431,11 @@ def _train_epoch(
 ) -> None:
     "The steps of an epoch that are still to be done."
     run.model.train()
-    mine = {"rank": run.group.rank, "world": run.group.world}
-    for rows, cells in source.batches(batch_size, seed=seed, epoch=run.epoch, start=run.step, **mine):
-        rate = _rate(run.model.config, run.epoch * source.n_batches(batch_size) + run.step, total)
-        loss = _step(run, cells, rows, seed=seed, rate=rate)
+    config, chance, group = run.model.config, {"seed": seed, "epoch": run.epoch}, run.group
+    batches = source.batches(batch_size, start=run.step, rank=group.rank, world=group.world, **chance)
+    for batch in _ahead(mask(config, cells, rows=rows, **chance) for rows, cells in batches):
+        rate = _rate(config, run.epoch * source.n_batches(batch_size) + run.step, total)
+        loss = _step(run, batch, rate=rate)
         if not math.isfinite(loss) or abs(loss) > 1e8:
             raise _diverged(run, loss)
         run.losses.append(loss)
