@@ -286,8 +286,9 @@ def toy_screen(
 ) -> ad.AnnData:
     """A prepared AnnData of simulated cells, each with a knock-out or none, from one network.
 
-    Writes `obs["perturbation"]`: "control", a regulator, or two joined by "+"; `uns["truth"]`: the change of the expected
-    log-normalised profile (knock-outs, genes), mean over cells. Raises KeyError for a gene that is not in the network.
+    Writes `obs["perturbation"]`: "control", a regulator, or two joined by "+"; `uns["truth"]`: the change of the
+    expected log-normalised profile (knock-outs, genes), mean over cells. Raises KeyError for a gene that is not in the
+    network.
     """
     network = toy_atlas(seed, n_cells=100, **options).uns["toy"]  # the network depends on the seed alone
     names = list(network["edges"]["regulator"].unique()) if knock_outs is None else list(knock_outs)
