@@ -22,7 +22,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from tqdm.auto import tqdm
 
-from .data import as_prepared
+from .data import as_prepared, find_genes
 from .measured import Effects, _own, effects, targets
 from .model import MaskedAutoencoder, read_folder, write_folder
 from .scoring import Predictor
@@ -165,9 +165,9 @@ def _most_likely(
 class ResponseModel:
     "What perturbations do, learned from a screen. Made by `fit_response`."
 
-    genes: list[str]  # whose response is predicted
-    perturbations: list[str]  # of the screen
-    change: np.ndarray  # (perturbations, genes) as measured
+    genes: list[str]
+    perturbations: list[str]
+    measured: np.ndarray  # (perturbations, genes) change
     noise: np.ndarray  # (perturbations,) sampling variance, mean over genes
     control: np.ndarray  # (genes,) mean of the control cells
     kinds: list[_Rows]
@@ -181,20 +181,14 @@ class ResponseModel:
 
     def reliability(self, names: Sequence[str]) -> pd.Series:
         "By perturbation, from 0 to 1: the share of its prior variance that the screen explains."
-        prior, left = self._variances([_named(name) for name in names])
+        prior, left = _variances(self, [_named(name) for name in names])
         return pd.Series(np.clip(1 - left / np.maximum(prior, 1e-12), 0, 1), index=list(names), name="reliability")
-
-    def _variances(self, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        "Prior and posterior variance of each perturbation, without the noise of measuring it."
-        cross = self.mixture.kernel(names, self.perturbations, self.kinds)
-        prior = np.array([self.mixture.kernel([name], [name], self.kinds)[0, 0] for name in names])
-        return prior, np.maximum(prior - np.einsum("pq,qr,pr->p", cross, self._solved["inverse"], cross), 0)
 
     def changes(self, names: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
         "Predicted change and its standard deviation, (perturbations, genes), that of a measurement with its noise."
         asked = [_named(name) for name in names]
         mean = self.mixture.kernel(asked, self.perturbations, self.kinds) @ self._solved["weights"]
-        std = np.sqrt(self._variances(asked)[1] + np.median(self.noise))[:, None] * self._solved["scale"]
+        std = np.sqrt(_variances(self, asked)[1] + np.median(self.noise))[:, None] * self._solved["scale"]
         own = _membership(asked, self.genes).astype(bool)
         share = -1.0 if np.isnan(self.own_share) else self.own_share
         mean[own] = share * np.broadcast_to(self.control, mean.shape)[own]
@@ -215,8 +209,8 @@ class ResponseModel:
         strength: float = 1.0,  # of the perturbation: the response is scaled by it (an assumption, not a measurement)
         level: float = 0.8,  # coverage of the interval
     ) -> pd.DataFrame | AnnData:
-        """Without cells a table by gene: control, change, std, low, high. With cells an AnnData (cells, genes): `X`
-        after, layers before, delta, std. Raises `ValueError` for a label without genes; warns of an unknown gene.
+        """Without cells a table by gene: control, change, std, low, high. With cells an AnnData (cells, genes), as
+        `perturb` gives it. Raises `ValueError` for a label without genes; warns of an unknown gene.
         """
         _warn_unknown(self, perturbation)
         change, std = (
@@ -225,9 +219,14 @@ class ResponseModel:
         )
         if cells is not None:
             return _moved(self, cells, change.to_numpy(), std.to_numpy(), perturbation, strength)
-        reach = self.width(level) * std
-        columns = {"control": self.control, "change": change, "std": std, "low": change - reach, "high": change + reach}
-        return pd.DataFrame(columns).rename_axis("gene")
+        return _table(self, change, std, self.width(level))
+
+    def change(self, hold: Mapping[str, float], own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The change, (cells, genes), and its standard deviation, when genes are held; `own` (cells, held): their levels.
+
+        The response is scaled by how far a gene goes of the way that it went in the screen.
+        """
+        return _held_change(self, hold, own)
 
     def plot(self, perturbation: str, n: int = 20, *, level: float = 0.8, ax: Axes | None = None) -> Axes:
         "The `n` genes that would change most, with their intervals. Returns the Axes."
@@ -238,7 +237,8 @@ class ResponseModel:
         return _write_response(self, path, overwrite=overwrite)
 
     def __repr__(self) -> str:
-        return f"ResponseModel({len(self.perturbations):,} perturbations x {len(self.genes):,} genes; {self.name})"
+        n_perturbations, n_genes = self.measured.shape
+        return f"ResponseModel({n_perturbations:,} perturbations x {n_genes:,} genes; {self.name})"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>"
@@ -248,10 +248,22 @@ def _solve(model: ResponseModel) -> dict[str, Any]:
     "What every prediction needs, and the residuals of leaving each perturbation out, in standard deviations."
     V = model.mixture.kernel(model.perturbations, model.perturbations, model.kinds) + np.diag(model.noise)
     inverse = np.linalg.inv(V)
-    weights = inverse @ model.change
-    scale = np.sqrt(((model.change * weights).sum(0) + 2) / (len(V) + 2))  # how strongly each gene answers
+    weights = inverse @ model.measured
+    scale = np.sqrt(((model.measured * weights).sum(0) + 2) / (len(V) + 2))  # how strongly each gene answers
     left_out = np.abs(weights / np.sqrt(np.diag(inverse))[:, None] / scale)
     return {"inverse": inverse, "weights": weights, "scale": scale, "left_out": np.sort(left_out.ravel())}
+
+
+def _variances(model: ResponseModel, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    "Prior and posterior variance of each perturbation, without the noise of measuring it."
+    cross = model.mixture.kernel(names, model.perturbations, model.kinds)
+    prior = np.array([model.mixture.kernel([name], [name], model.kinds)[0, 0] for name in names])
+    return prior, np.maximum(prior - np.einsum("pq,qr,pr->p", cross, model._solved["inverse"], cross), 0)
+
+
+def _table(model: ResponseModel, change: pd.Series, std: pd.Series, width: float) -> pd.DataFrame:
+    columns = {"control": model.control, "change": change, "std": std}
+    return pd.DataFrame(columns | {"low": change - width * std, "high": change + width * std}).rename_axis("gene")
 
 
 def _named(perturbation: str) -> str:
@@ -305,6 +317,24 @@ def _plot_response(model: ResponseModel, perturbation: str, n: int, level: float
     ax.set_xlabel(f"predicted change, {level:.0%} interval")
     return ax
 
+# %% ../nbs/06_response.ipynb #held-change
+def _held_change(model: ResponseModel, hold: Mapping[str, float], own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    genes, levels = list(hold), np.asarray(list(hold.values()), dtype=float)
+    columns = find_genes(model.genes, genes)
+    whole = model.own_share * model.control[columns] if model.own_share > 0 else -own
+    part = np.divide(levels - own, whole, out=np.zeros_like(own, dtype=float), where=np.abs(whole) > 1e-9)
+    if (part < -1e-6).any() or (part > 1.05).any():
+        log.warning("beyond what the screen did: the response is scaled by %.2f to %.2f", part.min(), part.max())
+    for gene in genes:
+        _warn_unknown(model, gene)
+    mean, std = (table.to_numpy() for table in model.changes(genes))
+    change, variance = part @ mean, part**2 @ std**2
+    if len(genes) == 2:
+        joint = model.changes(["+".join(genes)])[0].to_numpy()[0] - mean.sum(0)
+        change += part.prod(1, keepdims=True) * joint
+    change[:, columns], variance[:, columns] = levels - own, 0
+    return change, np.sqrt(variance)
+
 # %% ../nbs/06_response.ipynb #fit-response
 def fit_response(
     screen: AnnData | Effects,  # cells with obs["perturbation"], see `load_screen`, or their effects
@@ -356,7 +386,7 @@ _FORMAT = {"format": "vcell response", "format_version": 1}
 def _write_response(model: ResponseModel, path: str | Path, *, overwrite: bool) -> Path:
     tensors = {
         name: torch.from_numpy(np.asarray(getattr(model, name), dtype=np.float64))
-        for name in ("change", "noise", "control")
+        for name in ("measured", "noise", "control")
     }
     for number, rows in enumerate(model.kinds):
         tensors[f"rows{number}.data"] = torch.from_numpy(rows.rows.data)
@@ -386,7 +416,7 @@ def load_response(
             kinds.append(_Rows(kind["genes"], sp.csr_matrix(parts, shape=(len(kind["genes"]), kind["features"]))))
         mixture = _Mixture(**(record["mixture"] | {"features": tuple(record["mixture"]["features"])}))
         own_share = float("nan") if record["own_share"] is None else float(record["own_share"])
-        rest = (arrays["change"], arrays["noise"], arrays["control"], kinds, mixture, own_share, record["name"])
+        rest = (arrays["measured"], arrays["noise"], arrays["control"], kinds, mixture, own_share, record["name"])
         return ResponseModel(record["genes"], record["perturbations"], *rest)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"Found parts in {path} that do not belong together: {error}") from error

@@ -45,7 +45,7 @@ def _pds(predicted: np.ndarray, measured: np.ndarray, row: int) -> float:
 def _metrics(
     predicted: np.ndarray, measured: Effects, row: int, own: np.ndarray, highest: np.ndarray
 ) -> dict[str, float]:
-    "All scores of one perturbation: row `row` of `measured`; `own` (perturbations, genes), `highest` (genes,) boolean."
+    "All scores of one perturbation: row `row` of `measured`; `own` (perturbations, genes), `highest` (genes,)."
     true, kept = measured.change.to_numpy(), ~own[row]
     mean = np.delete(true, row, axis=0).mean(0) if len(true) > 1 else 0 * true[row]
     found = {
@@ -72,7 +72,7 @@ def scores(
     predicted: pd.DataFrame,  # (perturbations, genes) predicted changes
     measured: Effects,
 ) -> pd.DataFrame:
-    """The scores of each predicted perturbation, (perturbations, scores); NaN where one needs changed genes, none being.
+    """The scores of each predicted perturbation, (perturbations, scores); NaN where no gene changed.
 
     Raises `ValueError` for values that are not finite, or genes other than those measured.
     """
