@@ -172,7 +172,7 @@ def associate(
     if unknown := [name for name in remove if name not in adata.obs]:
         raise KeyError(f"Did not find {unknown[0]!r} in obs. It has {', '.join(map(str, adata.obs.columns))}.")
     X = sp.csr_matrix(adata.X, dtype=np.float64)
-    tables = [pd.get_dummies(adata.obs[[name]], dtype=float, drop_first=True) for name in remove]
+    tables = [pd.get_dummies(adata.obs[[name]], dtype=float) for name in remove]
     removed = np.column_stack([np.ones(len(X.indptr) - 1), np.log(adata.obs["total_counts"]), *tables])
     basis, size, _ = np.linalg.svd(removed - np.r_[0, removed[:, 1:].mean(0)], full_matrices=False)
     basis = basis[:, size > 1e-9 * size[0]]

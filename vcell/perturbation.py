@@ -154,7 +154,8 @@ def _association_of(model: MaskedAutoencoder, adata: AnnData) -> Association:
                 "choose among them by name; or by='network'."
             )
         rows = np.sort(np.random.default_rng(0).permutation(adata.n_obs)[:20_000])
-        known = _associations[model] = (ref(adata), associate(cells_for(model, adata[rows])))
+        remove = ["cell_type"] if "cell_type" in adata.obs else []
+        known = _associations[model] = (ref(adata), associate(cells_for(model, adata[rows]), remove=remove))
     return known[1]
 
 
@@ -381,11 +382,9 @@ def _summary(path: Trajectory) -> str:
     what = ", ".join(
         f"{gene} {path.levels[gene].iloc[0]:.2f} → {path.levels[gene].iloc[-1]:.2f}" for gene in path.levels
     )
-    end = (
-        f"settled after {len(path.states) - 1} steps"
-        if path.converged
-        else f"not settled after {len(path.states) - 1} steps"
-    )
+    end = f"{len(path.states) - 1} steps"
+    if path.by == "network":
+        end = f"settled after {end}" if path.converged else f"not settled after {end}"
     trust = ", ".join(f"{gene} {value:.2f}" for gene, value in path.reliability.items())
     words = f" By {path.by}{f', reliability {trust}' if trust else ''}."
     mark = f" Outside the range of the training cells: {'; '.join(path.outside_range)}." if path.outside_range else ""
