@@ -118,10 +118,13 @@ def _check_present(chosen: AnnData, held: _Held) -> None:
 class Effect(Protocol):
     "What `by=` takes: an `Association`, a `ResponseModel`, or your own."
 
-    genes: list[str]
+    @property
+    def genes(self) -> list[str]:
+        "Names, in the order of the columns."
+        ...
 
     def change(self, hold: Mapping[str, float], own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        "Change and standard error, (cells, genes), when genes are held at levels; `own` (cells, held): their levels now."
+        "Change and standard error, (cells, genes), when genes are held; `own` (cells, held): their levels now."
         ...
 
     def reliability(self, names: Sequence[str]) -> pd.Series:

@@ -213,16 +213,14 @@ class ResponseModel:
         `perturb` gives it. Raises `ValueError` for a label without genes; warns of an unknown gene.
         """
         _warn_unknown(self, perturbation)
-        change, std = (
-            table.iloc[0] * size
-            for table, size in zip(self.changes([perturbation]), (strength, abs(strength)), strict=True)
-        )
+        change, std = (table.iloc[0] for table in self.changes([perturbation]))
+        change, std = change * strength, std * abs(strength)
         if cells is not None:
             return _moved(self, cells, change.to_numpy(), std.to_numpy(), perturbation, strength)
         return _table(self, change, std, self.width(level))
 
     def change(self, hold: Mapping[str, float], own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The change, (cells, genes), and its standard deviation, when genes are held; `own` (cells, held): their levels.
+        """Change and standard deviation, (cells, genes), when genes are held; `own` (cells, held): their levels now.
 
         The response is scaled by how far a gene goes of the way that it went in the screen.
         """

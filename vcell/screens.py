@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -36,7 +36,7 @@ from .data import find_genes
 from .evaluation import CellMap
 from .kernels import _FAST, _REASSOCIATED, SPARSE_DEVICES, Pattern, _run, sampled_product, weighted_sums
 from .model import MaskedAutoencoder
-from .perturbation import _level, _map_of, _pick, perturb
+from .perturbation import _association_of, _level, _map_of, _pick, perturb
 from .ranks import ranks
 from .reading import Cells, cells_of
 
@@ -458,6 +458,7 @@ class Screen:
     levels: pd.Series  # by gene
     readout: str
     outside_range: list[str]  # genes whose level lies beyond what was seen in training
+    reliability: pd.Series  # by gene, of those with the largest effects: see `Association.reliability`
 
     @property
     def effects(self) -> pd.DataFrame:
@@ -467,8 +468,8 @@ class Screen:
         return pd.DataFrame(table, index=self.obs.index, columns=self.levels.index)
 
     def ranking(self) -> pd.DataFrame:
-        """One row per gene, largest first: mean effect over the cells it was moved in, their spread and number, and the
-        share of them with the mean's sign.
+        """One row per gene, largest first: mean effect over the cells it was moved in, their spread and number, the
+        share of them with the mean's sign, and for the largest effects how far the data know the gene (`reliability`).
         """
         gene, size, value = self.values.indices, len(self.levels), self.values.data.astype(np.float64)
         cells = np.bincount(gene, minlength=size)
@@ -478,6 +479,7 @@ class Screen:
             agree = np.bincount(gene, np.sign(value) == np.sign(mean[gene]), size) / cells
         columns = {"effect": mean, "std": std, "cells": cells, "agree": agree}
         frame = pd.DataFrame(columns, index=self.levels.index.rename("gene"))
+        frame["reliability"] = self.reliability.reindex(frame.index)
         return frame.loc[frame["effect"].abs().sort_values(ascending=False, na_position="last", kind="stable").index]
 
     def plot(self, n: int = 20, *, ax: Axes | None = None) -> Axes:
@@ -578,7 +580,7 @@ def screen(
     progress: bool = True,
 ) -> Screen:
     """The effect of each gene in each cell, one gene at a time, with everything visible and in one step, as `perturb`
-    with `draws=0` has it.
+    with `by="network", draws=0` has it.
 
     `readout`: None for the length of the change of all other genes' expected log-normalised values; genes for their
     mean change, or with weights for their weighted change; or a `direction`. Raises `KeyError` for unknown genes or
@@ -603,7 +605,13 @@ def screen(
     shape, indptr = (chosen.n_obs, len(asked.names)), np.r_[0, np.cumsum(counts)]
     matrix = sp.csr_matrix((values, genes_of, indptr), shape=shape)
     levels = pd.Series(asked.levels, index=pd.Index(asked.names), name="level")
-    return Screen(matrix, chosen.obs.copy(), levels, reader.name, asked.outside)
+    found = Screen(matrix, chosen.obs.copy(), levels, reader.name, asked.outside, pd.Series(dtype=float))
+    return replace(found, reliability=_known(model, adata, list(found.ranking().index[:50])))
+
+
+def _known(model: MaskedAutoencoder, adata: AnnData, genes: list[str]) -> pd.Series:
+    "How far the data know some genes; nothing where there are too few cells to say."
+    return pd.Series(dtype=float) if adata.n_obs < 20 else _association_of(model, adata).reliability(genes)
 
 # %% ../nbs/05_screens.ipynb #write-screen
 def write_screen(
@@ -619,7 +627,7 @@ def write_screen(
     progress: bool = True,
 ) -> Path:
     """Writes the change of every gene for every pair, an AnnData (pairs, genes) whose `obs` has cell, gene, own and
-    level; `X` is what `perturb` with `draws=0` has in `layers["delta"]`. Returns the path.
+    level; `X` is what `perturb` with `by="network", draws=0` has in `layers["delta"]`. Returns the path.
 
     It is written piece by piece, beside its place, and moved there when it is whole. Raises `FileExistsError`,
     `OSError` if the disk has no room for it, and what `screen` raises.
@@ -895,7 +903,7 @@ def _plot_arrows(found: Drivers, gene: str | None, map: CellMap, ax: Axes | None
     find_genes(list(table.index), [gene])
     level, shift = float(table.loc[gene, "level"]), float(table.loc[gene, "shift"])
     cells = found.cells[:: max(1, len(found.cells) // most)]
-    moved = perturb(found.model, found.adata, {gene: level}, cells=cells, draws=0, progress=False)
+    moved = perturb(found.model, found.adata, {gene: level}, cells=cells, by="network", draws=0, progress=False)
     before, delta = moved.layers["before"], np.where(moved.var["held"], 0, moved.layers["delta"])
     places, arrows = _smoothed(map.place(before), _ways(map, before, delta))
     ax = map.plot(ax=ax)
