@@ -405,7 +405,7 @@ def _path_anndata(path: Trajectory) -> AnnData:
             "converged": path.converged,
             "outside_range": path.outside_range,
             "by": path.by,
-            "reliability": path.reliability.to_dict(),
+            "reliability": path.reliability.to_numpy(dtype=float),
         }
     }
     return AnnData(
