@@ -529,7 +529,8 @@ def benchmark(
             show_default=False,
         ),
     ],
-    kind: Annotated[str, _option("What is left out: gene or pair.", default=True)] = "gene",
+    kind: Annotated[str, _option("What is left out, one at a time: gene or pair.", default=True)] = "gene",
+    gears: Annotated[bool, _option("One split instead: that of GEARS for this --seed.", "--gears-split")] = False,
     sets: Annotated[str | None, _option("Gene sets: go, hallmark, reactome, or a .gmt file.")] = None,
     key: Annotated[str | None, _option("The column of obs with the labels.", metavar="COLUMN")] = None,
     control: Annotated[str | None, _option("The label of unperturbed cells.", metavar="LABEL")] = None,
@@ -549,7 +550,7 @@ def benchmark(
         if out is not None:
             _free(out, overwrite)
         from vcell.association import gene_sets
-        from vcell.measured import load_screen
+        from vcell.measured import gears_split, load_screen
         from vcell.response import response
         from vcell.scoring import benchmark as leave_out
 
@@ -557,7 +558,12 @@ def benchmark(
         choice: dict[str, Any] = {} if n_genes is None else {"genes": n_genes}
         adata = load_screen(screen, key=key, control=control, progress=not quiet, **choice)
         ours = {"response" if known is None else "response, gene sets": response(known)}
-        card = leave_out(adata, ours, kind=cast(Any, kind), sets=known, seed=seed, progress=not quiet)
+        if gears and "condition" not in adata.obs:
+            raise KeyError(
+                "Did not find obs['condition'], the labels that GEARS splits by. Take a screen that GEARS made."
+            )
+        split = gears_split(adata.obs["condition"].astype(str), seed=seed) if gears else None
+        card = leave_out(adata, ours, kind=cast(Any, kind), split=split, sets=known, seed=seed, progress=not quiet)
         if out is not None:
             with _folder(out, overwrite=overwrite) as folder:
                 _write_card(card, folder)

@@ -259,9 +259,9 @@ def perturb(
 ) -> AnnData:
     """The predicted profiles, (cells, model genes): `X` after, `layers` before, delta and std, `var["held"]`.
 
-    `before` is the expected profile of the cell as it is (`impute`), `std` the standard error of the change; by the
-    network the spread over draws. `uns["perturbation"]` says what was held and whether outside the range seen. Raises
-    `KeyError` for unknown genes or cells, `ValueError` for levels.
+    `before` is the expected profile of the cell as it is (`impute`), `std` the standard error of the association, or by
+    the network the spread over draws: no interval for what an experiment would show. `uns["perturbation"]` says what
+    was held and whether outside the range seen. Raises `KeyError` for unknown genes or cells, `ValueError` for levels.
     """
     held, walk = _held(model, hold), _Walk(draws=draws, seed=seed)
     chosen, effect = _pick(adata, model, cells), _effect(model, adata, by)

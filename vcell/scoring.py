@@ -353,10 +353,16 @@ def _plot_scores(card: Scorecard, score: str, among: Sequence[str] | None, ax: A
     if "split half" in card.predictors:
         ceiling = card.means(among).loc["split half", score]
         ax.axvline(ceiling, color="0.3", ls=":", lw=1)
-        ax.annotate(
-            "half against half", (ceiling, 1), xycoords=("data", "axes fraction"), fontsize=7, ha="center", va="bottom"
-        )
+        at: dict[str, Any] = {
+            "xycoords": ("data", "axes fraction"),
+            "rotation": 90,
+            "ha": "right",
+            "va": "bottom",
+            "fontsize": 6,
+        }
+        ax.annotate("half against half", (ceiling, 0.03), **at)
     count = len(card._chosen(among).loc[card.predictors[0]])
+    ax.locator_params(axis="x", nbins=6)
     better = "higher" if HIGHER.get(score, True) else "lower"
     ax.set_xlabel(f"{score} ({better} is better), {count} perturbations, 95 % interval")
     return ax
@@ -401,22 +407,34 @@ def benchmark(
     predictors: Mapping[str, Predictor] | None = None,  # by name, beside the baselines
     *,
     kind: Kind = "gene",
+    split: Mapping[str, Sequence[str]] | None = None,  # perturbations to learn from ("train") and to score ("test")
     sets: Mapping[str, Iterable[str]] | None = None,  # gene sets, for the baselines that use them
     remove: Sequence[str] = (),  # columns of obs that `associate` takes out: replicate, batch
     seed: int = 0,
     progress: bool = True,
 ) -> Scorecard:
-    "The `Scorecard` of leaving each perturbation out in turn, baselines and `predictors`."
+    "The `Scorecard` of leaving each perturbation out in turn, or of a split; baselines and `predictors`."
     measured = effects(adata, test=True)
-    asked: dict[str, Predictor] = {"no change": no_change, "mean of others": mean_change}
-    asked |= {"additive": additive} if kind == "pair" else {"linear": linear}
-    if sets is not None:
-        asked["nearest genes"] = nearest(sets)
-    if any(gene in adata.var_names for name in measured.perturbations for gene in targets(name)):
-        asked["association, zero-shot"] = zero_shot(associate(adata, sets=sets, remove=remove))
-    predicted = leave_one_out(measured, asked | dict(predictors or {}), kind=kind, progress=progress)
     what = (
         f"each {kind} predicted from the perturbations that do not share {'it' if kind == 'pair' else 'a gene with it'}"
     )
-    protocol = {"kind": kind, "cells": adata.n_obs, "seed": seed, "what": what}
+    asked = [name for name in measured.perturbations if len(targets(name)) == (1 if kind == "gene" else 2)]
+    if split is not None:
+        sides = [[name for name in measured.perturbations if name in set(split[part])] for part in ("train", "test")]
+        train, asked = sides
+        what = f"{len(asked)} perturbations predicted from {len(train)} others"
+    several = any(len(targets(name)) > 1 for name in asked)
+    chosen: dict[str, Predictor] = {"no change": no_change, "mean of others": mean_change, "linear": linear}
+    chosen |= {"additive": additive} if several else {}
+    chosen |= {} if sets is None else {"nearest genes": nearest(sets)}
+    if any(gene in adata.var_names for name in asked for gene in targets(name)):
+        chosen["association, zero-shot"] = zero_shot(associate(adata, sets=sets, remove=remove))
+    chosen |= dict(predictors or {})
+    if split is None:
+        predicted = leave_one_out(measured, chosen, kind=kind, progress=progress)
+    else:
+        check_no_leak(train, asked)
+        bar = tqdm(chosen.items(), desc="predicting", unit="predictor", disable=not progress)
+        predicted = {name: predict(measured[train], asked) for name, predict in bar}
+    protocol = {"kind": kind if split is None else "split", "cells": adata.n_obs, "seed": seed, "what": what}
     return score(predicted, measured, ceiling=halves(adata, seed=seed), protocol=protocol, seed=seed)
