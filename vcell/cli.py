@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -535,6 +535,10 @@ def benchmark(
     key: Annotated[str | None, _option("The column of obs with the labels.", metavar="COLUMN")] = None,
     control: Annotated[str | None, _option("The label of unperturbed cells.", metavar="LABEL")] = None,
     n_genes: Annotated[int | None, _option("Only the most variable genes. Default: all.", min=2)] = None,
+    folds: Annotated[
+        int | None, _option("For large screens: leave out so many groups, not one at a time.", min=2)
+    ] = None,
+    fast: Annotated[bool, _option("Welch's test instead of Wilcoxon's.", "--fast")] = False,
     out: Annotated[Path | None, _option("Folder for scorecard.json, scores.csv and scores.png.")] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
@@ -563,7 +567,8 @@ def benchmark(
                 "Did not find obs['condition'], the labels that GEARS splits by. Take a screen that GEARS made."
             )
         split = gears_split(adata.obs["condition"].astype(str), seed=seed) if gears else None
-        card = leave_out(adata, ours, kind=cast(Any, kind), split=split, sets=known, seed=seed, progress=not quiet)
+        choice = {"kind": kind, "split": split, "folds": folds, "test": "welch" if fast else "wilcoxon"}
+        card = leave_out(adata, ours, sets=known, seed=seed, progress=not quiet, **choice)
         if out is not None:
             with _folder(out, overwrite=overwrite) as folder:
                 _write_card(card, folder)

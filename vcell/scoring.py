@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from tqdm.auto import tqdm
 
 from .association import Association, associate
-from .measured import Effects, _own, check_no_leak, effects, halves, targets
+from .measured import Effects, Test, _own, check_no_leak, effects, halves, targets
 
 # %% ../nbs/06_scoring.ipynb #metrics
 HIGHER = {"r": True, "r_specific": True, "L2": False, "PDS": True, "overlap": True, "sign": True, "wMSE": False}
@@ -192,6 +192,8 @@ def leave_one_out(
     *,
     kind: Kind = "gene",
     names: Sequence[str] | None = None,  # which to predict; None: every single, or every pair
+    folds: int | None = None,  # leave out so many groups, drawn at random, instead of one perturbation at a time
+    seed: int = 0,  # of the groups
     progress: bool = True,
 ) -> dict[str, pd.DataFrame]:
     "The predicted changes, (perturbations, genes), of each predictor, each perturbation predicted from the others."
@@ -199,22 +201,21 @@ def leave_one_out(
         raise ValueError(f"Found kind={kind!r}. Expected 'gene' or 'pair'.")
     size = 1 if kind == "gene" else 2
     asked = [name for name in measured.perturbations if len(targets(name)) == size] if names is None else list(names)
-    if not asked or len(measured.perturbations) < 3:
+    if not asked or len(measured.perturbations) < 3 or (folds is not None and folds < 2):
         raise ValueError(
-            f"Found {len(asked)} perturbations of kind {kind!r} to predict. Expected some, and two more to learn from."
+            f"Found {len(asked)} perturbations of kind {kind!r} to predict and folds={folds}. Expected some, two more "
+            "to learn from, and None or at least two folds."
         )
+    parts = np.array_split(np.random.default_rng(seed).permutation(len(asked)), min(folds, len(asked))) if folds else []
+    groups = [[asked[k] for k in sorted(part)] for part in parts] or [[name] for name in asked]
     rows: dict[str, list[pd.DataFrame]] = {name: [] for name in predictors}
-    for left_out in tqdm(asked, desc="leaving one out", unit="perturbation", disable=not progress):
-        shares = [set(targets(left_out)) & set(targets(name)) for name in measured.perturbations]
-        kept = [
-            name
-            for name, shared in zip(measured.perturbations, shares, strict=True)
-            if name != left_out and not (kind == "gene" and shared)
-        ]
-        check_no_leak(kept, [left_out])
+    for left_out in tqdm(groups, desc="leaving out", unit="fold" if folds else "perturbation", disable=not progress):
+        gone = {gene for name in left_out for gene in targets(name)} if kind == "gene" else set()
+        kept = [name for name in measured.perturbations if name not in left_out and not gone & set(targets(name))]
+        check_no_leak(kept, left_out)
         for name, predict in predictors.items():
-            rows[name].append(predict(measured[kept], [left_out]))
-    return {name: pd.concat(parts) for name, parts in rows.items()}
+            rows[name].append(predict(measured[kept], left_out))
+    return {name: pd.concat(parts).loc[asked] for name, parts in rows.items()}
 
 # %% ../nbs/06_scoring.ipynb #scorecard
 @dataclass(repr=False)
@@ -370,7 +371,7 @@ def _plot_scores(card: Scorecard, score: str, among: Sequence[str] | None, ax: A
 # %% ../nbs/06_scoring.ipynb #score
 def score(
     predicted: Mapping[str, pd.DataFrame],  # by predictor: changes (perturbations, genes)
-    measured: Effects,  # with test=True for all scores
+    measured: Effects,  # with a test for all scores
     *,
     ceiling: tuple[Effects, Effects] | None = None,  # two halves of the cells, from `halves`
     protocol: Mapping[str, Any] | None = None,  # what was done, kept in the card
@@ -410,11 +411,13 @@ def benchmark(
     split: Mapping[str, Sequence[str]] | None = None,  # perturbations to learn from ("train") and to score ("test")
     sets: Mapping[str, Iterable[str]] | None = None,  # gene sets, for the baselines that use them
     remove: Sequence[str] = (),  # columns of obs that `associate` takes out: replicate, batch
+    folds: int | None = None,  # leave out so many groups instead of one perturbation at a time
+    test: Test = "wilcoxon",  # which genes changed; "welch" is faster
     seed: int = 0,
     progress: bool = True,
 ) -> Scorecard:
     "The `Scorecard` of leaving each perturbation out in turn, or of a split; baselines and `predictors`."
-    measured = effects(adata, test=True)
+    measured = effects(adata, test=test)
     what = (
         f"each {kind} predicted from the perturbations that do not share {'it' if kind == 'pair' else 'a gene with it'}"
     )
@@ -431,10 +434,17 @@ def benchmark(
         chosen["association, zero-shot"] = zero_shot(associate(adata, sets=sets, remove=remove))
     chosen |= dict(predictors or {})
     if split is None:
-        predicted = leave_one_out(measured, chosen, kind=kind, progress=progress)
+        predicted = leave_one_out(measured, chosen, kind=kind, folds=folds, seed=seed, progress=progress)
     else:
         check_no_leak(train, asked)
         bar = tqdm(chosen.items(), desc="predicting", unit="predictor", disable=not progress)
         predicted = {name: predict(measured[train], asked) for name, predict in bar}
-    protocol = {"kind": kind if split is None else "split", "cells": adata.n_obs, "seed": seed, "what": what}
+    protocol = {
+        "kind": kind if split is None else "split",
+        "folds": folds,
+        "test": test,
+        "cells": adata.n_obs,
+        "seed": seed,
+        "what": what,
+    }
     return score(predicted, measured, ceiling=halves(adata, seed=seed), protocol=protocol, seed=seed)
