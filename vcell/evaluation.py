@@ -365,11 +365,21 @@ class CellMap:
     neighbours: int = 15
 
     def __post_init__(self) -> None:
-        from sklearn.neighbors import NearestNeighbors
+        self._scores = np.asarray(self.scores, np.float32)
+        self._squares = (self._scores**2).sum(1)
+        some = np.random.default_rng(0).permutation(len(self.scores))[: max(200, min(1000, 10**8 // len(self.scores)))]
+        self._usual = float(np.median(self._nearest(self._scores[some], 2)[0][:, -1])) or 1.0
 
-        self._search = NearestNeighbors(n_neighbors=min(self.neighbours, len(self.scores))).fit(self.scores)
-        two = NearestNeighbors(n_neighbors=min(2, len(self.scores))).fit(self.scores)
-        self._usual = float(np.median(two.kneighbors(self.scores)[0][:, -1])) or 1.0
+    def _nearest(self, scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+        "Distances to the `n` nearest cells and their rows, nearest first, (states, n) each."
+        n, distances, rows = min(n, len(self._scores)), [], []
+        for at in np.array_split(scores.astype(np.float32), -(-len(scores) // 24)):
+            row = _smallest(self._squares - 2 * at @ self._scores.T, n)
+            distance = np.linalg.norm(self._scores[row].astype(float) - at[:, None], axis=2)
+            order = np.argsort(distance, axis=1, kind="stable")
+            distances.append(np.take_along_axis(distance, order, 1))
+            rows.append(np.take_along_axis(row, order, 1))
+        return np.concatenate(distances), np.concatenate(rows)
 
     def _near(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         states = np.atleast_2d(np.asarray(states, np.float32))
@@ -378,8 +388,7 @@ class CellMap:
                 f"Found states of shape {states.shape}. Expected (states, {len(self.genes)} genes), in the "
                 "order of the model's genes."
             )
-        distance, index = self._search.kneighbors((states[:, self.columns] - self.center) @ self.axes.T)
-        return distance, index
+        return self._nearest((states[:, self.columns] - self.center) @ self.axes.T, self.neighbours)
 
     def __repr__(self) -> str:
         return f"CellMap({len(self.points):,} cells, {len(self.columns):,} of {len(self.genes):,} genes)"
@@ -400,25 +409,40 @@ class CellMap:
         """
         return self._near(states)[0][:, 0] / self._usual
 
-    def plot(self, color: str | None = None, *, which: str = "predicted", ax: Axes | None = None) -> Axes:
-        "The cells, coloured by a column of obs. Returns the Axes."
+    def plot(
+        self, color: str | pd.Series | None = None, *, which: str = "predicted", ax: Axes | None = None
+    ) -> Axes:
+        "The cells, coloured by a column of obs or by values of your own, (cells,). Returns the Axes."
         import matplotlib.pyplot as plt
 
         ax = ax or plt.subplots(figsize=(5.6, 4.2), layout="constrained")[1]
         points = {"predicted": self.points, "original": self.original}[which]
         size = float(np.clip(12_000 / len(points), 2, 18))
-        if color is None:
+        values = self.obs[color] if isinstance(color, str) else None if color is None else pd.Series(color)
+        if values is None:
             ax.scatter(points[:, 0], points[:, 1], s=size, color="0.75", lw=0)
-        elif pd.api.types.is_numeric_dtype(self.obs[color]):
-            ax.figure.colorbar(
-                ax.scatter(points[:, 0], points[:, 1], s=size, c=self.obs[color], cmap="viridis", lw=0), label=color
-            )
+        elif pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+            drawn = ax.scatter(points[:, 0], points[:, 1], s=size, c=values, cmap="viridis", lw=0)
+            ax.figure.colorbar(drawn, ax=ax, label=str(values.name).replace("$", r"\$"))
         else:
-            _scatter_groups(ax, points, self.obs[color].astype(str).to_numpy(), size, color)
+            _scatter_groups(ax, points, values.astype(str).to_numpy(), size, str(values.name))
         ax.set(xticks=[], yticks=[], xlabel=f"map of {which} profiles")
         return ax
 
 # %% ../nbs/04_evaluation.ipynb #cell-map-scatter-groups
+def _smallest(values: np.ndarray, n: int) -> np.ndarray:
+    """The columns of the `n` smallest values of each row, (rows, n), in any order.
+
+    Among the least values of blocks of columns the n-th is at least as large as the n-th of all: few are left to sort.
+    """
+    size = max(1, values.shape[1] // max(4 * n, 1024))
+    whole = values.shape[1] // size * size
+    least = np.hstack([values[:, :whole].reshape(len(values), -1, size).min(2), values[:, whole:]])
+    bound = np.partition(least, n - 1, axis=1)[:, n - 1]
+    found = [np.flatnonzero(row <= most) for row, most in zip(values, bound, strict=True)]
+    return np.array([few[np.argsort(row[few], kind="stable")[:n]] for few, row in zip(found, values, strict=True)])
+
+
 def _scatter_groups(ax: Axes, points: np.ndarray, groups: np.ndarray, size: float, title: str) -> None:
     from matplotlib import colormaps
 
@@ -434,7 +458,7 @@ def _scatter_groups(ax: Axes, points: np.ndarray, groups: np.ndarray, size: floa
             label=name.replace("$", r"\$"),
         )
     ax.legend(
-        title=title,
+        title=title.replace("$", r"\$"),
         fontsize=7,
         title_fontsize=7,
         frameon=False,
