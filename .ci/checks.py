@@ -18,7 +18,6 @@ NBS, PACKAGE = Path("nbs"), Path("vcell")
 MOST_LINES, MOST_COLUMNS = 80, 120
 # required though nothing imports them by name
 USED_BY_OTHERS = {
-    "ipywidgets": "tqdm.auto draws its bar with it in Jupyter",
     "loompy": "scanpy.read_loom imports it",
 }
 

@@ -11,19 +11,21 @@ _HOME = {
     "Config": "model", "MaskedAutoencoder": "model", "load_model": "model",
     "fit": "training", "History": "training",
     "evaluate": "evaluation", "Report": "evaluation", "impute": "evaluation", "embed": "evaluation", "CellMap": "evaluation",
-    "associate": "association", "Association": "association", "gene_sets": "association",
+    "associate": "association", "Association": "association", "gene_sets": "association", "regulators": "association",
     "perturb": "perturbation", "trajectory": "perturbation", "Trajectory": "perturbation",
     "screen": "screens", "Screen": "screens", "write_screen": "screens",
     "direction": "screens", "Direction": "screens", "drivers": "screens", "Drivers": "screens",
     "load_screen": "measured", "effects": "measured", "Effects": "measured",
     "score": "scoring", "benchmark": "scoring", "Scorecard": "scoring",
     "fit_response": "response", "ResponseModel": "response", "load_response": "response",
+    "explore": "explorer", "Explorer": "explorer", "ExplorerState": "explorer",
 }  # fmt: skip
 
 if TYPE_CHECKING:
-    from .association import Association, associate, gene_sets
+    from .association import Association, associate, gene_sets, regulators
     from .data import load, prepare, split
     from .evaluation import CellMap, Report, embed, evaluate, impute
+    from .explorer import Explorer, ExplorerState, explore
     from .measured import Effects, effects, load_screen
     from .model import Config, MaskedAutoencoder, load_model
     from .perturbation import Trajectory, perturb, trajectory
@@ -39,9 +41,10 @@ __all__ = [
     "evaluate", "Report", "impute", "embed", "CellMap",
     "perturb", "trajectory", "Trajectory",
     "screen", "Screen", "write_screen", "direction", "Direction", "drivers", "Drivers",
-    "associate", "Association", "gene_sets",
+    "associate", "Association", "gene_sets", "regulators",
     "load_screen", "effects", "Effects", "score", "benchmark", "Scorecard",
     "fit_response", "ResponseModel", "load_response",
+    "explore", "Explorer", "ExplorerState",
 ]  # fmt: skip
 
 

@@ -342,25 +342,14 @@ class Trajectory:
         return _path_anndata(self)
 
     def plot(
-        self,
-        map: CellMap | None = None,
-        *,
-        color: str | pd.Series | None = None,
-        palette: str = "viridis",
-        inset: bool = True,
-        ax: Axes | None = None,
-    ) -> Axes:
-        """The path on the map of cells, start ringed, end with a cross; `palette` 'viridis' or 'redgreen'.
-
-        Returns the Axes.
-        """
+        self, map: CellMap | None = None, *, color: str | pd.Series | None = None, palette: str = "viridis",
+        inset: bool = True, ax: Axes | None = None,
+    ) -> Axes:  # fmt: skip
+        "The path on the map of cells, start ringed, end crossed; palette 'viridis' or 'redgreen'. Returns the Axes."
         return _plot_path(self, map or _map_of(self.model, self.adata), color, palette, inset, ax)
 
     def plot_genes(self, genes: Sequence[str] | None = None, *, ax: Axes | None = None) -> Axes:
-        """Change of some genes over the steps, with the spread over draws; by default the eight that change most.
-
-        Returns the Axes.
-        """
+        "Change of some genes over the steps, with std; by default the eight that change most. Returns the Axes."
         return _plot_genes(self, genes, ax)
 
     def plot_heatmap(self, n: int = 20, *, ax: Axes | None = None) -> Axes:
@@ -376,9 +365,7 @@ class Trajectory:
         return _plot_change(self, n, ax)
 
     def plot_dose(self, genes: Sequence[str] | None = None, *, ax: Axes | None = None) -> Axes:
-        """Dose-response: genes against the level of the first held gene, with their std; by default the six that change
-        most. Returns the Axes.
-        """
+        "Genes against the level of the first held gene, with std; by default six that change most. Returns the Axes."
         return _plot_dose(self, genes, ax)
 
     @property
