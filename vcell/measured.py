@@ -225,6 +225,13 @@ def _own(effects: Effects) -> np.ndarray:
         own[row, [place[gene] for gene in targets(name) if gene in place]] = True
     return own
 
+
+def _own_share(effects: Effects) -> float:
+    "Median relative change of a perturbed gene itself: -1 for a whole knock-out; NaN where none was measured."
+    control = effects.control.to_numpy(dtype=float)
+    shares = (effects.change.to_numpy(dtype=float) / np.where(control > 0.05, control, np.nan))[_own(effects)]
+    return float(np.nanmedian(shares)) if np.isfinite(shares).any() else float("nan")
+
 # %% ../nbs/06_measured.ipynb #effects
 Test = Literal["wilcoxon", "welch"]
 

@@ -22,8 +22,9 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from tqdm.auto import tqdm
 
+from .association import Association, _pack, _unpack
 from .data import as_prepared, find_genes
-from .measured import Effects, _own, effects, targets
+from .measured import Effects, _own, _own_share, effects, targets
 from .model import MaskedAutoencoder, read_folder, write_folder
 from .scoring import Predictor
 
@@ -85,6 +86,7 @@ class _Mixture:
     own: float  # what is a gene's alone
     interaction: float  # of pairs, beside the sum
     size: float = 1.0  # s squared
+    prior: float = 0.0  # alpha: how much of what association expects
 
     def kernel(self, a: Sequence[str], b: Sequence[str], kinds: Sequence[_Rows]) -> np.ndarray:
         "The prior covariance of perturbations `a` and `b`, (a, b)."
@@ -142,23 +144,38 @@ def _candidates(n_kinds: int, pairs: bool) -> list[_Mixture]:
 
 
 def _most_likely(
-    names: Sequence[str], Y: np.ndarray, noise: np.ndarray, kinds: Sequence[_Rows], *, progress: bool
+    names: Sequence[str], Y: np.ndarray, A: np.ndarray, noise: np.ndarray, kinds: Sequence[_Rows], *, progress: bool
 ) -> tuple[_Mixture, float]:
-    "The mixture that makes the changes `Y` (perturbations, genes) most likely, and its log likelihood."
-    root, scale = np.sqrt(noise), float(np.mean(Y**2))
+    "The mixture that makes the changes `Y`, expected to be like `A`, (perturbations, genes), most likely; its log."
+    root, scale = np.sqrt(noise)[:, None], float(np.mean(Y**2))
     best: tuple[float, _Mixture] | None = None
     tried = _candidates(len(kinds), any(len(targets(name)) > 1 for name in names))
     for mixture in tqdm(tried, desc="choosing the kernel", unit="kernel", disable=not progress):
-        values, vectors = np.linalg.eigh(mixture.kernel(names, names, kinds) / np.outer(root, root))
-        power = np.square(vectors.T @ (Y / root[:, None])).sum(1)
+        values, vectors = np.linalg.eigh(mixture.kernel(names, names, kinds) / (root @ root.T))
+        y, a = vectors.T @ (Y / root), vectors.T @ (A / root)
+        yy, ya, aa = ((left * right).sum(1) for left, right in ((y, y), (y, a), (a, a)))
         sizes = scale * np.geomspace(0.03, 10, 40)
         spread = np.outer(sizes, np.maximum(values, 0)) + 1
+        prior = np.maximum((ya / spread).sum(1) / np.maximum((aa / spread).sum(1), 1e-12), 0)[:, None]
+        power = yy - 2 * prior * ya + prior**2 * aa
         likelihood = -0.5 * ((power / spread).sum(1) + Y.shape[1] * np.log(spread).sum(1))
         top = int(likelihood.argmax())
         if best is None or likelihood[top] > best[0]:
-            best = float(likelihood[top]), replace(mixture, size=float(sizes[top]))
+            best = float(likelihood[top]), replace(mixture, size=float(sizes[top]), prior=float(prior[top, 0]))
     assert best is not None
     return best[1], best[0]
+
+# %% ../nbs/06_response.ipynb #expected
+def _expected(prior: Association | None, names: Sequence[str], genes: Sequence[str], own_share: float) -> np.ndarray:
+    "The change that association expects, (perturbations, genes), when each perturbed gene moves by its spread."
+    result = np.zeros((len(names), len(genes)))
+    if prior is None:
+        return result
+    known = sorted({gene for name in names for gene in targets(name)} & set(prior.readable))
+    slopes = prior.slopes(known).reindex(columns=list(genes), fill_value=0.0).to_numpy()
+    result += (1 if own_share > 0 else -1) * _membership(names, known) @ slopes
+    result[_membership(names, genes).astype(bool)] = 0
+    return result
 
 # %% ../nbs/06_response.ipynb #response-model
 @dataclass(repr=False)
@@ -174,6 +191,7 @@ class ResponseModel:
     mixture: _Mixture
     own_share: float  # median relative change of a perturbed gene itself; NaN where none was measured
     name: str = ""
+    prior: Association | None = None  # what unperturbed cells expect
     _solved: dict[str, Any] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -188,6 +206,7 @@ class ResponseModel:
         "Predicted change and its standard deviation, (perturbations, genes), that of a measurement with its noise."
         asked = [_named(name) for name in names]
         mean = self.mixture.kernel(asked, self.perturbations, self.kinds) @ self._solved["weights"]
+        mean += self.mixture.prior * _expected(self.prior, asked, self.genes, self.own_share)
         std = np.sqrt(_variances(self, asked)[1] + np.median(self.noise))[:, None] * self._solved["scale"]
         own = _membership(asked, self.genes).astype(bool)
         share = -1.0 if np.isnan(self.own_share) else self.own_share
@@ -220,10 +239,7 @@ class ResponseModel:
         return _table(self, change, std, self.width(level))
 
     def change(self, hold: Mapping[str, float], own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Change and standard deviation, (cells, genes), when genes are held; `own` (cells, held): their levels now.
-
-        The response is scaled by how far a gene goes of the way that it went in the screen.
-        """
+        "Change and its standard deviation, (cells, genes); scaled by how far a gene goes of its way in the screen."
         return _held_change(self, hold, own)
 
     def plot(self, perturbation: str, n: int = 20, *, level: float = 0.8, ax: Axes | None = None) -> Axes:
@@ -246,8 +262,9 @@ def _solve(model: ResponseModel) -> dict[str, Any]:
     "What every prediction needs, and the residuals of leaving each perturbation out, in standard deviations."
     V = model.mixture.kernel(model.perturbations, model.perturbations, model.kinds) + np.diag(model.noise)
     inverse = np.linalg.inv(V)
-    weights = inverse @ model.measured
-    scale = np.sqrt(((model.measured * weights).sum(0) + 2) / (len(V) + 2))  # how strongly each gene answers
+    expected = model.mixture.prior * _expected(model.prior, model.perturbations, model.genes, model.own_share)
+    weights = inverse @ (model.measured - expected)
+    scale = np.sqrt((((model.measured - expected) * weights).sum(0) + 2) / (len(V) + 2))  # how strongly a gene answers
     left_out = np.abs(weights / np.sqrt(np.diag(inverse))[:, None] / scale)
     return {"inverse": inverse, "weights": weights, "scale": scale, "left_out": np.sort(left_out.ravel())}
 
@@ -274,6 +291,7 @@ def _named(perturbation: str) -> str:
 
 def _warn_unknown(model: ResponseModel, perturbation: str) -> None:
     seen = {gene for name in model.perturbations for gene in targets(name)}.union(*(rows.genes for rows in model.kinds))
+    seen.update([] if model.prior is None else model.prior.readable)
     if unknown := [gene for gene in targets(_named(perturbation)) if gene not in seen]:
         log.warning(
             "nothing is known of %s, neither features nor a perturbation in the screen: what is predicted is what all "
@@ -338,6 +356,7 @@ def fit_response(
     screen: AnnData | Effects,  # cells with obs["perturbation"], see `load_screen`, or their effects
     features: Features | Sequence[Features] | None = None,  # of genes: sets, a table, a model, or several of these
     *,
+    prior: Association | None = None,  # what the unperturbed cells say, read with the same gene sets: see `associate`
     min_cells: int = 20,  # perturbations with fewer are left out
     progress: bool = False,  # show a bar
 ) -> ResponseModel:
@@ -352,28 +371,29 @@ def fit_response(
     kinds = [_rows(each) for each in several]
     change, own = train.change.to_numpy(dtype=float).copy(), _own(train)
     control = train.control.to_numpy(dtype=float)
-    shares = (change / np.where(control > 0.05, control, np.nan))[own]
     others = np.where(own, np.nan, change)
     change[own] = np.broadcast_to(np.nanmean(others, axis=0), change.shape)[own]  # the gene itself is no response
     noise = (train.error.to_numpy(dtype=float) ** 2).mean(1)
     noise = np.maximum(noise, 1e-3 * max(float(np.median(noise)), 1e-9))
-    mixture, _ = _most_likely(train.perturbations, change, noise, kinds, progress=progress)
-    parts = [f"features {share:.2f}" for share in mixture.features] + [
+    share = _own_share(train)
+    expected = _expected(prior, train.perturbations, list(train.change.columns), share)
+    mixture, _ = _most_likely(train.perturbations, change, expected, noise, kinds, progress=progress)
+    parts = [f"features {part:.2f}" for part in mixture.features] + [
         f"shared {mixture.shared:.2f}",
         f"own {mixture.own:.2f}",
     ]
     name = ", ".join(parts + [f"interaction {mixture.interaction:.2f}"] * bool(mixture.interaction))
-    share = float(np.nanmedian(shares)) if np.isfinite(shares).any() else float("nan")
-    return ResponseModel(
-        list(train.change.columns), train.perturbations, change, noise, control, kinds, mixture, share, name
-    )
+    name += "" if prior is None else f"; {mixture.prior:.2f} of the association"
+    genes = list(train.change.columns)
+    kept = prior if mixture.prior else None
+    return ResponseModel(genes, train.perturbations, change, noise, control, kinds, mixture, share, name, kept)
 
 
-def response(features: Features | Sequence[Features] | None = None) -> Predictor:
+def response(features: Features | Sequence[Features] | None = None, *, prior: Association | None = None) -> Predictor:
     "`fit_response` as a predictor for `leave_one_out` and `benchmark`."
 
     def predict(train: Effects, names: Sequence[str]) -> pd.DataFrame:
-        return fit_response(train, features).changes(names)[0]
+        return fit_response(train, features, prior=prior).changes(names)[0]
 
     return predict
 
@@ -390,11 +410,16 @@ def _write_response(model: ResponseModel, path: str | Path, *, overwrite: bool) 
         tensors[f"rows{number}.data"] = torch.from_numpy(rows.rows.data)
         for part in ("indices", "indptr"):
             tensors[f"rows{number}.{part}"] = torch.from_numpy(getattr(rows.rows, part).astype(np.int64))
+    said: dict[str, Any] | None = None
+    if model.prior is not None:
+        arrays, said = _pack(model.prior)
+        tensors |= {f"prior.{name}": torch.from_numpy(array) for name, array in arrays.items()}
     kinds = [{"genes": rows.genes, "features": rows.rows.shape[1]} for rows in model.kinds]
     mixture = vars(model.mixture) | {"features": list(model.mixture.features)}
     own_share = None if np.isnan(model.own_share) else model.own_share
-    record = {"genes": model.genes, "perturbations": model.perturbations, "own_share": own_share, "name": model.name}
-    return write_folder(path, tensors, _FORMAT | record | {"kinds": kinds, "mixture": mixture}, overwrite=overwrite)
+    record: dict[str, Any] = {"genes": model.genes, "perturbations": model.perturbations, "own_share": own_share}
+    record |= {"name": model.name, "kinds": kinds, "mixture": mixture, "prior": said}
+    return write_folder(path, tensors, _FORMAT | record, overwrite=overwrite)
 
 
 def load_response(
@@ -414,8 +439,11 @@ def load_response(
             kinds.append(_Rows(kind["genes"], sp.csr_matrix(parts, shape=(len(kind["genes"]), kind["features"]))))
         mixture = _Mixture(**(record["mixture"] | {"features": tuple(record["mixture"]["features"])}))
         own_share = float("nan") if record["own_share"] is None else float(record["own_share"])
-        rest = (arrays["measured"], arrays["noise"], arrays["control"], kinds, mixture, own_share, record["name"])
-        return ResponseModel(record["genes"], record["perturbations"], *rest)
+        said = {name.removeprefix("prior."): array for name, array in arrays.items() if name.startswith("prior.")}
+        prior = _unpack(said, record["prior"]) if record.get("prior") else None
+        numbers = (arrays["measured"], arrays["noise"], arrays["control"])
+        rest: tuple[Any, ...] = (kinds, mixture, own_share, record["name"], prior)
+        return ResponseModel(record["genes"], record["perturbations"], *numbers, *rest)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"Found parts in {path} that do not belong together: {error}") from error
 
@@ -424,6 +452,7 @@ def calibration(
     measured: Effects,
     features: Features | Sequence[Features] | None = None,
     *,
+    prior: Association | None = None,  # as for `fit_response`
     names: Sequence[str] | None = None,  # perturbations to leave out in turn; None: all
     levels: Sequence[float] = (0.5, 0.8, 0.95),
     progress: bool = False,  # show a bar
@@ -440,7 +469,7 @@ def calibration(
             for other in measured.perturbations
             if other != name and (pair or not set(targets(other)) & set(targets(name)))
         ]
-        model = fit_response(measured[kept], features)
+        model = fit_response(measured[kept], features, prior=prior)
         mean, std = (table.iloc[0].to_numpy() for table in model.changes([name]))
         free, true = ~own[measured.perturbations.index(name)], measured.change.loc[name].to_numpy()
         off = np.abs(true - mean)[free]

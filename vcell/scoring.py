@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from tqdm.auto import tqdm
 
 from .association import Association, associate
-from .measured import Effects, Test, _own, check_no_leak, effects, halves, targets
+from .measured import Effects, Test, _own, _own_share, check_no_leak, effects, halves, targets
 
 # %% ../nbs/06_scoring.ipynb #metrics
 HIGHER = {"r": True, "r_specific": True, "L2": False, "PDS": True, "overlap": True, "sign": True, "wMSE": False}
@@ -168,17 +168,22 @@ def nearest(sets: Mapping[str, Iterable[str]], *, neighbours: int = 3) -> Predic
 
 
 def zero_shot(association: Association) -> Predictor:
-    "Knock-outs as association has them: minus each gene's profile, from its mean level to 0. No perturbation is used."
+    """What association expects of a gene that is held at 0, or raised where the perturbed genes of the screen went up.
+
+    A gene that was not measured moves by one of its standard deviations. No perturbation is learned from.
+    """
 
     def predict(train: Effects, names: Sequence[str]) -> pd.DataFrame:
-        result = no_change(train, names)
+        up, rows = _own_share(train) > 0, {}
         for name in names:
-            known = [gene for gene in targets(name) if gene in association.genes]
-            if known:
-                own = train.control[known].to_numpy()[None]
-                change = association.change(dict.fromkeys(known, 0.0), own)[0][0]
-                result.loc[name] = pd.Series(change, association.genes).reindex(result.columns, fill_value=0.0)
-        return result
+            genes = [gene for gene in targets(name) if gene in association.readable]
+            held = [] if up else [gene for gene in genes if gene in association.genes]
+            change = association.slopes([gene for gene in genes if gene not in held]).sum() * (1 if up else -1)
+            if held:
+                own = train.control[held].to_numpy()[None]
+                change = change + association.change(dict.fromkeys(held, 0.0), own)[0][0]
+            rows[name] = change
+        return pd.DataFrame(rows).T.reindex(columns=train.change.columns, fill_value=0.0).astype(float)
 
     return predict
 
@@ -332,7 +337,7 @@ def _plain(value: Any) -> Any:
     return value
 
 # %% ../nbs/06_scoring.ipynb #plot-scores
-_BASELINES = ("no change", "mean of others", "additive", "linear", "nearest genes", "covariance")
+_BASELINES = ("no change", "mean of others", "additive", "linear", "nearest genes", "covariance")  # drawn in grey
 
 
 def _plot_scores(card: Scorecard, score: str, among: Sequence[str] | None, ax: Axes | None) -> Axes:
@@ -342,7 +347,7 @@ def _plot_scores(card: Scorecard, score: str, among: Sequence[str] | None, ax: A
         raise KeyError(f"Did not find the score {score!r}. There are {', '.join(card.per_perturbation.columns)}.")
     table = card.table(among)[score]
     table = table.drop(index="split half", errors="ignore").sort_values("mean", ascending=HIGHER.get(score, True))
-    ax = ax or plt.subplots(figsize=(5.6, 0.36 * len(table) + 0.9), layout="constrained")[1]
+    ax = ax or plt.subplots(figsize=(5.6, 0.36 * len(table) + 1.1), layout="constrained")[1]
     rng = np.random.default_rng(0)
     for y, (name, row) in enumerate(table.iterrows()):
         color = "0.55" if name in _BASELINES else "#d1701f"
@@ -352,20 +357,12 @@ def _plot_scores(card: Scorecard, score: str, among: Sequence[str] | None, ax: A
         ax.plot(row["mean"], y, "o", color=color, ms=6)
     ax.set_yticks(range(len(table)), [str(name).replace("$", r"\$") for name in table.index])
     if "split half" in card.predictors:
-        ceiling = card.means(among).loc["split half", score]
-        ax.axvline(ceiling, color="0.3", ls=":", lw=1)
-        at: dict[str, Any] = {
-            "xycoords": ("data", "axes fraction"),
-            "rotation": 90,
-            "ha": "right",
-            "va": "bottom",
-            "fontsize": 6,
-        }
-        ax.annotate("half against half", (ceiling, 0.03), **at)
+        ax.axvline(card.means(among).loc["split half", score], color="0.3", ls=":", lw=1)
     count = len(card._chosen(among).loc[card.predictors[0]])
     ax.locator_params(axis="x", nbins=6)
     better = "higher" if HIGHER.get(score, True) else "lower"
-    ax.set_xlabel(f"{score} ({better} is better), {count} perturbations, 95 % interval")
+    dotted = "\ndotted: one half of the cells against the other" if "split half" in card.predictors else ""
+    ax.set_xlabel(f"{score} ({better} is better), {count} perturbations, 95 % interval{dotted}")
     return ax
 
 # %% ../nbs/06_scoring.ipynb #score
@@ -430,8 +427,9 @@ def benchmark(
     chosen: dict[str, Predictor] = {"no change": no_change, "mean of others": mean_change, "linear": linear}
     chosen |= {"additive": additive} if several else {}
     chosen |= {} if sets is None else {"nearest genes": nearest(sets)}
-    if any(gene in adata.var_names for name in asked for gene in targets(name)):
-        chosen["association, zero-shot"] = zero_shot(associate(adata, sets=sets, remove=remove))
+    association = associate(adata, sets=sets, remove=remove)
+    if any(gene in association.readable for name in asked for gene in targets(name)):
+        chosen["association, zero-shot"] = zero_shot(association)
     chosen |= dict(predictors or {})
     if split is None:
         predicted = leave_one_out(measured, chosen, kind=kind, folds=folds, seed=seed, progress=progress)
