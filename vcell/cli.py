@@ -893,7 +893,9 @@ def explore(
     by: Annotated[Path | None, _option("A folder of ResponseModel.save: effects as a screen has them.")] = None,
     port: Annotated[int, _option("0: any that is free.", default=True, min=0, max=65535)] = 0,
     host: Annotated[str, _option("0.0.0.0 lets other machines in: only with a token.", default=True)] = "127.0.0.1",
-    token: Annotated[str | None, _option("What a visitor has to know. Default: a new one, printed.")] = None,
+    token: Annotated[
+        str | None, _option("What a visitor has to know; '' for nothing. Default: a new one.", envvar="VCELL_TOKEN")
+    ] = None,
     idle: Annotated[int, _option("Minutes until a kernel that nobody talks to is ended.", default=True, min=1)] = 30,
     warm: Annotated[int, _option("Kernels kept ready for the next visitors.", default=True, min=0)] = 1,
     no_browser: Annotated[bool, _option("Print the address and open nothing.", "--no-browser")] = False,

@@ -277,7 +277,7 @@ def _background(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width / 150, height / 150), dpi=150, layout="constrained")
+    figure = Figure(figsize=(width / 170, height / 170), dpi=170, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     ax = map.plot(color, ax=figure.add_subplot())
     if part is not None:
@@ -346,6 +346,10 @@ class ScatterMap:
 
     def set_points(self, color: str | pd.Series | None) -> None:
         "Colours the cells by a column of obs or by values, (cells,)."
+        with self._scatter.widget.hold_sync():  # the browser must not see new colours with old values
+            self._set_points(color)
+
+    def _set_points(self, color: str | pd.Series | None) -> None:
         self._scatter.color(by=None, default="#8a8a8a")  # else what was there before stays in parts
         self._legend.value = ""
         if color is None:
@@ -418,10 +422,10 @@ def _lines(places: np.ndarray, palette: Palette, extent: float) -> list[Any]:
     import jscatter
 
     places = np.asarray(places, float)
-    colors = _along(places, palette)
-    parts = [
-        jscatter.Line(part.tolist(), line_color=color, line_width=4)
-        for part, color in zip(np.stack([places[:-1], places[1:]], 1), colors[1:], strict=True)
+    colors, cuts = _along(places, palette), np.linspace(0, len(places) - 1, min(len(places), 7)).astype(int)
+    parts = [  # few: every line costs the browser milliseconds
+        jscatter.Line(places[first : last + 1].tolist(), line_color=colors[last], line_width=4)
+        for first, last in zip(cuts[:-1], cuts[1:], strict=True)
     ]
     turn = np.linspace(0, 2 * np.pi, 25)
     ring = places[0] + 0.014 * extent * np.c_[np.cos(turn), np.sin(turn)]
