@@ -906,11 +906,15 @@ def explore(
 
     Pick a cell, move genes, and see where the cell would go: a prediction, not a measurement. Stop it with Ctrl-C."""
     with _session(quiet=quiet, debug=debug):
-        from vcell.app import DEMO, Serving, bundle_for, serve
+        from vcell.app import DEMO, Serving, serve
 
         if (model is None) != (data is None) or (model is None and by is not None):
             raise ValueError("Found a model without cells, or the other way round. Expected both, or neither.")
-        bundle = DEMO if model is None or data is None else bundle_for(model, data, response=by)
+        bundle = DEMO
+        if model is not None and data is not None:
+            from vcell.bundle import bundle_for
+
+            bundle = bundle_for(model, data, response=by)
         serve(bundle, Serving(port, host, token, idle, warm, not no_browser))
 
 # %% ../nbs/08_cli.ipynb #main

@@ -122,7 +122,10 @@ class ExplorerState:
     ) -> None:
         self.model, self.adata = model, as_prepared(adata)
         _effect(model, self.adata, by)
-        self.sources: dict[str, By] = {_source(by): by, "association": "association", "network": "network"}
+        usual: dict[str, By] = {"association": "association", "network": "network"}
+        self.sources: dict[str, By] = {_source(by): by} | {
+            name: each for name, each in usual.items() if name != _source(by)
+        }
         self.source = _source(by)
         self.where = {"model": "model", "adata": "adata", "by": "by"} | dict(where or {})
         aligned = cells_for(model, self.adata)

@@ -392,7 +392,7 @@ def _summary(path: Trajectory) -> str:
     trust = ", ".join(f"{gene} {value:.2f}" for gene, value in path.reliability.items())
     words = f" By {path.by}{f', reliability {trust}' if trust else ''}."
     mark = f" Outside the range of the training cells: {'; '.join(path.outside_range)}." if path.outside_range else ""
-    kind = "a screen" if path.by == "screen" else "association"
+    kind = {"screen": "a screen", "network": "the network's association"}.get(path.by, "association")
     return f"{who}: {what}; {end}.{words}{mark} A prediction from {kind}, not a measurement."
 
 
@@ -556,7 +556,7 @@ def _plot_path(
         low, high = places.min(0), places.max(0)
         center, size = (low + high) / 2, max((high - low).max() * 0.75, np.ptp(map.points, 0).max() / 400)
         close = ax.inset_axes(
-            (*_free_corner(map.points), 0.36, 0.36),
+            (*_free_corner(map.points, places), 0.36, 0.36),
             xlim=(center[0] - size, center[0] + size),
             ylim=(center[1] - size, center[1] + size),
             xticks=[],
@@ -570,11 +570,16 @@ def _plot_path(
     return ax
 
 
-def _free_corner(points: np.ndarray) -> tuple[float, float]:
-    "Lower left of the inset: the corner of the map with the fewest cells."
-    share = (points - points.min(0)) / np.maximum(np.ptp(points, 0), 1e-9)
-    corners = [(0.02, 0.02), (0.62, 0.02), (0.02, 0.62), (0.62, 0.62)]
-    return min(corners, key=lambda corner: int(((share > corner) & (share < np.add(corner, 0.36))).all(1).sum()))
+def _free_corner(points: np.ndarray, path: np.ndarray) -> tuple[float, float]:
+    "Lower left of the inset: the corner of the map with the fewest cells, and none of the path if there is one."
+    low, extent = points.min(0), np.maximum(np.ptp(points, 0), 1e-9)
+    cells, states = (points - low) / extent, (path - low) / extent
+
+    def covered(corner: tuple[float, float]) -> tuple[int, int]:
+        within = [((each > corner) & (each < np.add(corner, 0.36))).all(1).sum() for each in (states, cells)]
+        return int(within[0]), int(within[1])
+
+    return min([(0.02, 0.02), (0.62, 0.02), (0.02, 0.62), (0.62, 0.62)], key=covered)
 
 # %% ../nbs/05_perturbation.ipynb #plot-path-draw-path
 def _draw_path(ax: Axes, places: np.ndarray, cmap: str, size: float) -> None:
