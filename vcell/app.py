@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import secrets
+import sys
 import tempfile
 import webbrowser
 from dataclasses import dataclass
@@ -118,6 +119,7 @@ def serve(bundle: str | Path, how: Serving = Serving()) -> None:  # noqa: B008, 
 
     Raises `ModuleNotFoundError` without Voilà, `OSError` if the port is taken, `FileNotFoundError` without a bundle.
     """
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # seconds to import, to check what is not used
     try:
         from traitlets.config import Config as Settings
         from voila.app import Voila

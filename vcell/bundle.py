@@ -25,7 +25,6 @@ from .evaluation import CellMap, embed
 from .explorer import Explorer, ExplorerState
 from .model import MaskedAutoencoder, load_model, read_folder, write_folder
 from .perturbation import By
-from .response import ResponseModel, load_response
 
 log = logging.getLogger("vcell")
 
@@ -43,7 +42,7 @@ def write_bundle(
     adata: AnnData,  # cells
     *,
     map: CellMap | None = None,  # of these cells; None: made now
-    response: ResponseModel | None = None,  # offered as where effects come from, and used first
+    response: Any = None,  # a `ResponseModel`, offered as where effects come from, and used first
     where: Mapping[str, str] | None = None,  # Python that gives model, adata and by; None: read from the bundle
     begin: Mapping[str, Any] | None = None,  # cell, hold and color to begin with
 ) -> Path:
@@ -79,7 +78,11 @@ def read_bundle(folder: str | Path) -> ExplorerState:
     model, adata = load_model(folder / "model"), load(folder / "cells.h5ad", progress=False)
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     map = CellMap(list(model.genes), obs=adata.obs, neighbours=int(record["neighbours"]), **arrays)
-    by: By = load_response(folder / "response") if (folder / "response").exists() else "association"
+    by: By = "association"
+    if (folder / "response").exists():
+        from vcell.response import load_response  # a second to import, which most visitors need not wait for
+
+        by = load_response(folder / "response")
     where = {name: text.replace("{bundle}", folder.resolve().as_posix()) for name, text in record["where"].items()}
     state = ExplorerState(model, adata, by=by, map=map, where=where)
     begin = record["begin"]
@@ -118,6 +121,8 @@ def bundle_for(
     where = {"model": f"vcell.load_model({str(model)!r})", "adata": f"vcell.load({str(data)!r})"}
     learned = None
     if response is not None:
+        from vcell.response import load_response
+
         learned, where["by"] = load_response(response), f"vcell.load_response({str(response)!r})"
     log.info("laying out the map of %s cells: about a minute for 10,000", f"{adata.n_obs:,}")
     folder.parent.mkdir(parents=True, exist_ok=True)
