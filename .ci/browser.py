@@ -415,9 +415,9 @@ def repeated(atlas: Any, map: Any, n_cells: int, CellMap: Any) -> tuple[Any, Any
 
     rows = np.resize(np.arange(atlas.n_obs), n_cells)
     obs, uns = atlas.obs[["cell_type", "total_counts"]].iloc[rows], {"vcell": atlas.uns["vcell"]}
+    obs.index = [f"cell{number}" for number in range(n_cells)]
     many = ad.AnnData(atlas.X[rows], obs=obs, var=atlas.var[[]], uns=uns)
     many.layers["counts"] = atlas.layers["counts"][rows]
-    many.obs_names = [f"cell{number}" for number in range(n_cells)]
     rng = np.random.default_rng(0)
     scores = map.scores[rows] + rng.normal(scale=0.01, size=(n_cells, map.scores.shape[1])).astype(np.float32)
     points = map.points[rows] + rng.normal(scale=0.05, size=(n_cells, 2)).astype(np.float32)

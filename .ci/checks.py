@@ -105,6 +105,8 @@ def check_cells() -> Iterator[str]:
             yield f"{path}: the first text must be `# Title`, then `> one sentence`."
         elif any(line.strip() and not re.match(r"# |> |- .*:", line) for line in title.splitlines()):
             yield f"{path}: the site drops what follows `> one sentence` in the title's cell: move it to the next."
+        if "widgets" in json.loads(path.read_text(encoding="utf-8"))["metadata"]:
+            yield f"{path}: it stores the state of widgets, which no page can use: execute it without (store_widget_state=False)."
         ids = Counter(cell.get("id") for cell in cells(path))
         if None in ids:
             yield f"{path}: {ids.pop(None)} cells have no id; run nbdev_clean."

@@ -119,7 +119,8 @@ def serve(bundle: str | Path, how: Serving = Serving()) -> None:  # noqa: B008, 
 
     Raises `ModuleNotFoundError` without Voilà, `OSError` if the port is taken, `FileNotFoundError` without a bundle.
     """
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # seconds to import, to check what is not used
+    # seconds to import, only to check addresses in events that nobody sends here
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     try:
         from traitlets.config import Config as Settings
         from voila.app import Voila

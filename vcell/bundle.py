@@ -56,7 +56,7 @@ def write_bundle(
         response.save(folder / "response")
     map = embed(model, adata.copy()) if map is None else map
     names = ("columns", "center", "axes", "scores", "points", "original")
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(getattr(map, name))) for name in names}
+    tensors = {name: torch.from_numpy(np.array(getattr(map, name))) for name in names}
     record = {"format": "vcell map", "neighbours": map.neighbours}
     record |= {"where": dict(where or _FROM_BUNDLE), "begin": dict(begin or {})}
     cells = AnnData(adata.X, obs=adata.obs, var=adata.var[[]], uns={"vcell": adata.uns["vcell"]})
