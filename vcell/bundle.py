@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from anndata import AnnData
 
@@ -29,13 +30,6 @@ from .perturbation import By
 log = logging.getLogger("vcell")
 
 # %% ../nbs/08_bundle.ipynb #write-bundle
-_FROM_BUNDLE = {
-    "model": "vcell.load_model('{bundle}/model')",
-    "adata": "vcell.load('{bundle}/cells.h5ad')",
-    "by": "vcell.load_response('{bundle}/response')",
-}
-
-
 def write_bundle(
     folder: str | Path,
     model: MaskedAutoencoder,
@@ -58,8 +52,11 @@ def write_bundle(
     names = ("columns", "center", "axes", "scores", "points", "original")
     tensors = {name: torch.from_numpy(np.array(getattr(map, name))) for name in names}
     record = {"format": "vcell map", "neighbours": map.neighbours}
-    record |= {"where": dict(where or _FROM_BUNDLE), "begin": dict(begin or {})}
-    cells = AnnData(adata.X, obs=adata.obs, var=adata.var[[]], uns={"vcell": adata.uns["vcell"]})
+    record |= {"where": dict(where or {}), "begin": dict(begin or {})}
+    obs = adata.obs.copy()
+    for name in obs.select_dtypes(object).columns:  # of mixed kinds: no file could hold them
+        obs[name] = pd.Categorical(obs[name].map(str, na_action="ignore"))
+    cells = AnnData(adata.X, obs=obs, var=adata.var[[]], uns={"vcell": adata.uns["vcell"]})
     if "counts" in adata.layers:
         cells.layers["counts"] = adata.layers["counts"]
     cells.write_h5ad(folder / "cells.h5ad", compression="gzip")
@@ -83,8 +80,9 @@ def read_bundle(folder: str | Path) -> ExplorerState:
         from vcell.response import load_response  # a second to import, which most visitors need not wait for
 
         by = load_response(folder / "response")
-    where = {name: text.replace("{bundle}", folder.resolve().as_posix()) for name, text in record["where"].items()}
-    state = ExplorerState(model, adata, by=by, map=map, where=where)
+    places = {"model": ("load_model", "model"), "adata": ("load", "cells.h5ad"), "by": ("load_response", "response")}
+    where = {name: f"vcell.{call}({str(folder.resolve() / part)!r})" for name, (call, part) in places.items()}
+    state = ExplorerState(model, adata, by=by, map=map, where=where | record["where"])
     begin = record["begin"]
     if "cell" in begin:
         state.cells.pick(begin["cell"])

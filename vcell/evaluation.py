@@ -448,6 +448,11 @@ def _scatter_groups(ax: Axes, points: np.ndarray, groups: np.ndarray, size: floa
 
     names = sorted(set(groups))
     colors = colormaps["tab10" if len(names) <= 10 else "tab20"](np.arange(20) % (10 if len(names) <= 10 else 20))
+    if len(names) > 40:  # no legend could name them
+        place = {name: number for number, name in enumerate(names)}
+        ax.scatter(points[:, 0], points[:, 1], s=size, color=colors[[place[group] % 20 for group in groups]], lw=0)
+        ax.set_title(f"{len(names):,} labels of {title}".replace("$", r"\$"), fontsize=9)
+        return
     for number, name in enumerate(names):
         ax.scatter(
             points[groups == name, 0],

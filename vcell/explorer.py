@@ -11,10 +11,13 @@ import base64
 import html
 import io
 import logging
+import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +54,8 @@ class _Ask:
 def _default_color(obs: pd.DataFrame) -> str | None:
     "A column of obs worth a first look: the cell type, or the first with few labels."
     usual = [name for name in ("cell_type", "celltype", "louvain", "leiden") if name in obs]
-    few = [name for name in obs if not pd.api.types.is_numeric_dtype(obs[name]) and 1 < obs[name].nunique() <= 40]
+    texts = [name for name in obs if isinstance(name, str) and not pd.api.types.is_numeric_dtype(obs[name])]
+    few = [name for name in texts if 1 < obs[name].nunique() <= 40]
     return next(iter(usual + few), None)
 
 # %% ../nbs/07_explorer.ipynb #selection
@@ -87,24 +91,31 @@ class Selection:
 
     def find(self, query: str) -> int:
         "Keeps the cells that meet a condition for the next three; says how many do. Raises `ValueError` for none."
+        self.query, self.matches = query.strip(), np.zeros(0, int)  # one that cannot be read must not leave the last
         found = np.flatnonzero(matching(self.adata, query)) if query.strip() else np.arange(len(self.names))
         if not len(found):
             raise ValueError(f"No cell meets {query!r}.")
-        self.query, self.matches = query.strip(), found
+        self.matches = found
         return len(found)
+
+    def _some(self) -> np.ndarray:
+        if not len(self.matches):
+            raise ValueError(f"No cell meets the condition {self.query!r}. Change it, or empty its box for all cells.")
+        return self.matches
 
     def step(self, by: int) -> None:
         "Goes to the next match (1) or the one before (-1), round and round."
-        place = np.searchsorted(self.matches, self.rows[0], side="right" if by > 0 else "left")
-        self.rows = self.matches[[(place - (by > 0) + by) % len(self.matches)]]
+        matches = self._some()
+        place = np.searchsorted(matches, self.rows[0], side="right" if by > 0 else "left")
+        self.rows = matches[[(place - (by > 0) + by) % len(matches)]]
 
     def pick_random(self) -> None:
         "Chooses one of the matches at random."
-        self.rows = self._rng.choice(self.matches, 1)
+        self.rows = self._rng.choice(self._some(), 1)
 
     def pick_matches(self) -> None:
         "Chooses all matches, as a group."
-        self.rows = self.matches.copy()
+        self.rows = self._some().copy()
 
 # %% ../nbs/07_explorer.ipynb #state
 class ExplorerState:
@@ -121,6 +132,9 @@ class ExplorerState:
         seed: int = 0,  # of random picks
     ) -> None:
         self.model, self.adata = model, as_prepared(adata)
+        self.was_prepared = self.adata is adata  # else the lines of Python have to prepare too
+        if not self.adata.obs.columns.is_unique:
+            raise ValueError("Found a column of obs twice. Expected each name once: rename one of them.")
         _effect(model, self.adata, by)
         usual: dict[str, By] = {"association": "association", "network": "network"}
         self.sources: dict[str, By] = {_source(by): by} | {
@@ -145,10 +159,11 @@ class ExplorerState:
         self.palette: Palette = "viridis"
         self._started: tuple[tuple[int, ...], _Start] | None = None
         self._last: tuple[_Ask, Trajectory] | None = None
+        self._own: dict[str, tuple[np.ndarray, float]] = {}
 
     def own(self, gene: str) -> float:
         "The level of a gene in the chosen cells, their mean for a group."
-        return float(self.arrays.X[self.cells.rows][:, find_genes(self.model.genes, gene)[0]].toarray().mean())
+        return _own_level(self, gene)
 
     def range(self, gene: str) -> float:
         "The highest level of a gene in the cells that the model was trained on."
@@ -167,10 +182,7 @@ class ExplorerState:
 
     def colors(self, name: str | None) -> pd.Series | None:
         "A column of obs or the level of a gene, (cells,), to colour a map by."
-        if not name or name in self.adata.obs:
-            return self.adata.obs[name] if name else None
-        levels = self.arrays.X[:, find_genes(self.model.genes, name)[0]].toarray().ravel()
-        return pd.Series(levels, index=self.cells.names, name=name)
+        return _colors(self, name)
 
     def ask(self) -> _Ask:
         "A copy of what is asked now. Raises `ValueError` for settings that cannot be."
@@ -185,6 +197,24 @@ class ExplorerState:
         held = ", ".join(f"{gene} at {level:.2f}" for gene, level in self.hold.items()) or "nothing"
         who = self.cells.chosen[0] if len(self.cells.rows) == 1 else f"{len(self.cells.rows):,} cells"
         return f"ExplorerState({who}, {held} held, by {self.source})"
+
+# %% ../nbs/07_explorer.ipynb #state-levels
+def _own_level(state: ExplorerState, gene: str) -> float:
+    known = state._own.get(gene)
+    if known is None or known[0] is not state.cells.rows:
+        column = find_genes(state.model.genes, gene)[0]
+        known = (state.cells.rows, float(state.arrays.X[state.cells.rows][:, [column]].toarray().mean()))
+        state._own[gene] = known  # asked for with every move of a slider
+    return known[1]
+
+
+def _colors(state: ExplorerState, name: str | None) -> pd.Series | None:
+    if not name or name in state.adata.obs:
+        return state.adata.obs[name] if name else None
+    if name in state.missing:
+        raise ValueError(f"Found no values of {name} in these data. Expected a column of obs, or a measured gene.")
+    levels = state.arrays.X[:, find_genes(state.model.genes, name)[0]].toarray().ravel()
+    return pd.Series(levels, index=state.cells.names, name=name)
 
 # %% ../nbs/07_explorer.ipynb #state-parts
 def _answer(state: ExplorerState, ask: _Ask, progress: Progress) -> Trajectory | None:
@@ -209,7 +239,7 @@ def trust(state: ExplorerState, path: Trajectory) -> list[str]:
     kind = {"screen": "what a perturbation screen did", "network": "the network's association"}.get(path.by, path.by)
     said = [f"A prediction, not a measurement: from {kind}."]
     for gene, value in path.reliability.items():
-        said.append(f"{gene}: reliability {value:.2f}, from 0 (nothing but noise is known of it) to 1.")
+        said.append(f"{gene}: reliability {value:.2f} of 1; at 0 nothing but noise is known of it.")
     said += [f"Outside the range of the data: {mark}." for mark in path.outside_range]
     for gene, level in path.levels.iloc[0].items():
         if level == 0 and path.levels[gene].iloc[-1] == 0:
@@ -291,9 +321,10 @@ def _bytes(figure: Figure, kind: str, check: Callable[[], None] = lambda: None) 
 def code_lines(state: ExplorerState) -> str:
     "Lines of Python that give the same path."
     cells, first = state.cells, [""]
-    cell = repr(cells.chosen[0] if len(cells.rows) == 1 else cells.chosen)
     if cells.query and np.array_equal(cells.rows, cells.matches):
         first, cell = ["from vcell.query import matching", ""], f"matching(adata, {cells.query!r})"
+    else:
+        cell = repr(cells.chosen[0] if len(cells.rows) == 1 else cells.chosen)
     places = [f"model = {state.where['model']}", f"adata = {state.where['adata']}"]
     by = repr(state.source) if isinstance(state.sources[state.source], str) else state.where["by"]
     settings = f"by={by}, steps={state.steps}"
@@ -301,6 +332,7 @@ def code_lines(state: ExplorerState) -> str:
         settings += f", max_steps={max(state.steps, state.max_steps)}, tolerance={state.tolerance}"
     color = f"color={state.color!r}, " if state.color in state.adata.obs else ""
     lines = [line for line in places if line.split(" = ")[0] != line.split(" = ")[1]]
+    lines += [] if state.was_prepared else ["adata = vcell.prepare(adata)"]
     if not state.hold:
         return "\n".join(["import vcell", *first, *lines, f"cells = {cell}", "# no gene is held"])
     call = ["path = vcell.trajectory(", "    model,", "    adata,", f"    cell={cell},", f"    hold={state.hold!r},"]
@@ -317,13 +349,20 @@ def _take(state: ExplorerState, path: Trajectory | None, what: str) -> tuple[str
     if path is None:
         raise ValueError("There is no path yet: hold a gene first.")
     if what == "genes":
-        return "genes.csv", path.top_genes(len(path.genes)).to_csv().encode()
+        return f"genes-{_stem(path)}.csv", path.top_genes(len(path.genes)).to_csv().encode()
     if what == "steps":
-        return "steps.csv", path.to_frame().to_csv().encode()
+        return f"steps-{_stem(path)}.csv", path.to_frame().to_csv().encode()
     if what == "h5ad":
-        return "path.h5ad", _h5ad(path.to_anndata())
+        return f"path-{_stem(path)}.h5ad", _h5ad(path.to_anndata())
     panel, kind = what.rsplit(".", 1)
-    return f"{panel.lower().replace(' ', '_')}.{kind}", _bytes(panel_figure(state, panel, path), kind)
+    return f"{panel.lower().replace(' ', '_')}-{_stem(path)}.{kind}", _bytes(panel_figure(state, panel, path), kind)
+
+
+def _stem(path: Trajectory) -> str:
+    "What a file is about, in its name: the cell, or how many, and the held genes."
+    who = path.cells[0] if len(path.cells) == 1 else f"{len(path.cells)}_cells"
+    words = [who, *(f"{gene}_{level:.2f}" for gene, level in path.levels.iloc[-1].items()), path.by]
+    return re.sub(r"[^\w.+-]", "_", "-".join(words))[:80]
 
 
 def _h5ad(adata: AnnData) -> bytes:
@@ -365,6 +404,7 @@ class _Worker:
         "Tells the job that runs to stop at its next `check`, and drops the one that waits."
         with self._lock:
             self._next = None
+            self._newer.clear()
             if self._thread is not None:
                 self._stop.set()
 
@@ -374,11 +414,14 @@ class _Worker:
             raise Cancelled
 
     def overtaken(self, seconds: float = 0) -> bool:
-        "Called by a job: whether a newer one waits, or comes within some seconds."
-        return self._newer.wait(seconds)
+        "Called by a job: whether a newer one waits, or comes within some seconds. Raises `Cancelled` as `check` does."
+        newer = self._newer.wait(seconds)
+        self.check()
+        return newer
 
     def give_way(self) -> None:
         "Called by a job that is less urgent than any newer one: raises `Overtaken` if there is one."
+        self.check()
         if self._newer.is_set():
             raise Overtaken
 
@@ -492,7 +535,70 @@ class _Download(anywidget.AnyWidget):
         else:
             self.send({"kind": "file", "name": made[0]}, [made[1]])
 
+# %% ../nbs/07_explorer.ipynb #page
+class _Page(anywidget.AnyWidget):
+    "Names for what has none, and a word when the kernel is gone."
+
+    _esm = """
+    function render({ model, el }) {
+      let waiting = null;
+      const all = selector => document.querySelectorAll(".vcell-explorer " + selector);
+      const name = () => {
+        for (const each of all(".widget-hslider")) {
+          const handle = each.querySelector(".noUi-handle"), label = each.querySelector(".widget-label");
+          const value = each.querySelector(".widget-readout");
+          if (!handle || !label) continue;
+          if (handle.getAttribute("aria-label") !== label.innerText) handle.setAttribute("aria-label", label.innerText);
+          if (value && handle.getAttribute("aria-valuetext") !== value.innerText)
+            handle.setAttribute("aria-valuetext", value.innerText);
+        }
+        for (const each of all(".widget-toggle-button, .widget-toggle-buttons button")) {
+          const pressed = String(each.classList.contains("mod-active"));
+          if (each.getAttribute("aria-pressed") !== pressed) each.setAttribute("aria-pressed", pressed);
+        }
+        for (const each of all("img.vcell-panel, .vcell-panel img"))
+          if (each.alt !== model.get("alt")) each.alt = model.get("alt");
+      };
+      const timer = setInterval(name, 500);
+      const gone = () => {
+        const said = document.createElement("div");
+        said.className = "vcell-gone";
+        said.setAttribute("role", "alert");
+        said.textContent = "This session has ended, after a time without use or because the server stopped. "
+          + "Reload the page to begin anew.";
+        document.body.append(said);
+      };
+      const ask = () => {
+        if (waiting) return;
+        waiting = setTimeout(gone, 20000);
+        try { model.send({ kind: "there?" }); } catch { /* the timer tells */ }
+      };
+      const heard = () => { clearTimeout(waiting); waiting = null; };
+      model.on("msg:custom", heard);
+      model.on("change:alt", name);
+      const root = el.closest(".vcell-explorer") || document.body;
+      root.addEventListener("click", ask);
+      name();
+      return () => { clearInterval(timer); heard(); root.removeEventListener("click", ask); };
+    }
+    export default { render };
+    """
+    alt = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_msg(lambda *_: self.send({"kind": "here"}))
+
 # %% ../nbs/07_explorer.ipynb #cell-picker
+def _example(state: ExplorerState) -> str:
+    "A condition that these data meet."
+    gene = f"{state.model.genes[0]} > 0"
+    if state.color is None or state.color not in state.adata.obs:
+        return gene
+    name = state.color if re.fullmatch(r"[\w.-]+", state.color) else f"`{state.color}`"
+    return f'{name} == "{state.adata.obs[state.color].dropna().astype(str).mode().iloc[0]}" and {gene}'
+
+
 class _CellPicker:
     "Chooses cells by name, by going through them, or by a condition."
 
@@ -500,9 +606,10 @@ class _CellPicker:
         self.state, self._do, self._quiet = state, do, False
         self.name = _name_box("Cell", state.cells.names, "name of a cell")
         self.name.observe(self._named, names="value")
+        self.name.on_submit(lambda box: box.value.strip() and do(partial(state.cells.pick, box.value.strip())))
         self.query = widgets.Text(
             description="Condition",
-            placeholder='cell_type == "B cell" and CD79A > 2',
+            placeholder=_example(state),
             continuous_update=False,
             layout=widgets.Layout(width="auto"),
         )
@@ -528,10 +635,9 @@ class _CellPicker:
     def show(self) -> None:
         "Puts what the state says into the boxes."
         rows, matches = self.state.cells.rows, self.state.cells.matches
-        if len(rows) == 1 and self.name.value != self.state.cells.chosen[0]:
-            self._quiet = True
-            self.name.value = self.state.cells.chosen[0]
-            self._quiet = False
+        self._quiet = True
+        self.name.value = self.state.cells.chosen[0] if len(rows) == 1 else ""
+        self._quiet = False
         what = (
             f"cell {rows[0] + 1:,} of {len(self.state.cells.names):,}"
             if len(rows) == 1
@@ -566,7 +672,8 @@ class _GeneRow:
         self.widget = widgets.VBox([self.slider, _row(*buttons, self.note)])
 
     def _moved(self, change: dict[str, Any]) -> None:
-        if not self._quiet:
+        echo = abs(change["new"] - self.state.hold[self.gene]) <= self.slider.step / 2 + 1e-9  # rounded to its steps
+        if not self._quiet and not echo:
             self._do(lambda: self.state.set_level(self.gene, change["new"]))
 
     def _to(self, level: float) -> None:
@@ -580,6 +687,7 @@ class _GeneRow:
         level, own, top = self.state.hold[self.gene], self.state.own(self.gene), self.state.range(self.gene)
         if self.slider.value != level:
             self._quiet = True
+            self.slider.max = max(self.slider.max, level)
             self.slider.value = level
             self._quiet = False
         beyond = " <b>⚠ beyond the data</b>" if level > top + 1e-6 else ""
@@ -592,15 +700,23 @@ class _GeneHolder:
     def __init__(self, state: ExplorerState, do: _Do) -> None:
         self.state, self._do = state, do
         self.name = _name_box("Gene", state.model.genes, "a gene to hold")
+        self.name.on_submit(lambda _: self.add())
         self.rows: dict[str, _GeneRow] = {}
         self._list = widgets.VBox()
         self.widget = widgets.VBox([self.name, _row(_button("Hold this gene", self.add)), self._list])
 
     def add(self) -> None:
         "Holds the gene in the box at its own level."
-        gene = self.name.value.strip()
-        if self._do(lambda: self.state.set_level(gene, self.state.own(gene))):
+        if self._do(partial(self._hold, self.name.value.strip())):
             self.name.value = ""
+
+    def _hold(self, gene: str) -> None:
+        alike = [name for name in self.state.model.genes if name.lower() == gene.lower()]
+        if not gene:
+            raise ValueError("Type the name of a gene first.")
+        if gene not in alike and len(alike) == 1:
+            gene = alike[0]
+        self.state.set_level(gene, self.state.own(gene))
 
     def show(self) -> None:
         "A row for each held gene, in the order in which they were added."
@@ -629,6 +745,8 @@ class _Settings:
         }
         numbers["max_steps"].tooltip = "by the network: settling included"
         numbers["tolerance"].tooltip = "by the network: settled when no gene changes more in a step"
+        self.live.observe(lambda change: run() if change["new"] else None, names="value")
+        self.source.layout.max_width = "100%"
         self.source.observe(lambda change: do(lambda: setattr(state, "source", change["new"])), names="value")
         for name, box in numbers.items():
             box.layout.width, box.style.description_width = "13em", "8em"
@@ -657,8 +775,10 @@ class _Looks:
         )
         self.color.value = state.color or ""
         self.color.observe(self._colored, names="value")
+        self.color.on_submit(lambda box: do(partial(self._color, box.value.strip())))
         self.palette = widgets.Dropdown(options=["viridis", "redgreen"], value=state.palette, description="Path")
-        self.view = widgets.Dropdown(options=_VIEWS, value=back_end, description="Map")
+        views = {label: view for label, view in _VIEWS.items() if view == "plain" or find_spec("jscatter")}
+        self.view = widgets.Dropdown(options=views, value=back_end, description="Map")
         self.zoom = widgets.ToggleButton(value=False, description="Zoom to the path", layout=auto)
         self.panel = widgets.ToggleButtons(
             options=[name for name in PANELS if name != "Map"], style={"button_width": "auto"}
@@ -680,7 +800,11 @@ class _Looks:
     def _colored(self, change: dict[str, Any]) -> None:
         name = change["new"]
         if not name or name in self.state.adata.obs or name in self.state.model.genes:
-            self._do(lambda: setattr(self.state, "color", name or None))
+            self._do(partial(self._color, name))
+
+    def _color(self, name: str) -> None:
+        self.state.colors(name)
+        self.state.color = name or None
 
     def _watch(self, text: str) -> None:
         names = [name.strip() for name in text.split(",") if name.strip()]
@@ -689,22 +813,23 @@ class _Looks:
 
 # %% ../nbs/07_explorer.ipynb #explorer
 class Explorer:
-    """The interactive explorer. Made by `explore`; shows itself in a notebook, and as a picture where no widget can be.
-
-    `state` can be changed from Python; `refresh()` shows what follows. `path` is the last `Trajectory`.
-    """
+    "Made by `explore`. `state` can be changed from Python, `refresh()` shows what follows; `path` is the last one."
 
     def __init__(self, state: ExplorerState, *, back_end: BackEnd = "plain", live: bool = True) -> None:
         self.state, self._worker = state, _Worker()
         self.path: Trajectory | None = None
         self.map: MapView = map_view(state.map, back_end)
         self._shown: dict[str, Any] = {"view": back_end}
+        self._answered: _Ask | None = None
+        self._errors, self._begun, self.page = 0, 0.0, _Page()
         self.picker, self.holder = _CellPicker(state, self._do), _GeneHolder(state, self._do)
         self.settings = _Settings(state, self._do, self.refresh, self._worker.cancel, live)
-        self.looks = _Looks(state, self._do, back_end)
+        self.looks = _Looks(state, partial(self._do, looks=True), back_end)
         self.status, self.words, self.answers = widgets.HTML(), widgets.HTML().add_class("vcell-words"), 0
-        self.image = widgets.Image(format="png", layout={"width": "100%", "max_width": "900px"})
-        self.lines = widgets.Textarea(description="Python", disabled=True, layout={"width": "auto", "height": "13em"})
+        self.image = widgets.Image(format="png", layout={"width": "100%", "max_width": "900px"}).add_class(
+            "vcell-panel"
+        )
+        self.lines = widgets.HTML()
         self.frame = widgets.Box([self.map.widget], layout={"display": "block", "width": "100%"})
         self.widget = _window(self)
         self._picked = lambda rows: self._do(partial(state.cells.pick_rows, rows))
@@ -714,51 +839,50 @@ class Explorer:
     def refresh(self) -> None:
         "Shows the state, and asks for the path that follows from it."
         self._show()
-        try:
-            ask = self.state.ask()
-        except ValueError as error:
-            return self._say(str(error), "error")
-        if ask.source == "network" or len(ask.rows) > 500:
+        self._submit(self.state.ask())
+
+    def _submit(self, ask: _Ask) -> None:
+        if (ask.source == "network" or len(ask.rows) > 500) and ask != self._answered:
             self._say("Working …", "working")
-        self._worker.submit(partial(_follow, self, ask))
+        self._worker.submit(partial(_follow, self, ask, self._errors))
 
     def wait(self, timeout: float = 60) -> bool:
         "Waits until all that was asked for is shown; false if that takes longer."
         return self._worker.wait(timeout)
 
-    def _do(self, action: Callable[[], Any]) -> bool:
-        "Does something to the state, and shows what follows or what was wrong."
+    def _do(self, action: Callable[[], Any], looks: bool = False) -> bool:
+        "Does something to the state, and shows what follows or what was wrong. `looks`: no new path is needed."
         try:
             action()
-        except (KeyError, ValueError, TypeError) as error:
-            self._say(str(error.args[0]) if error.args else type(error).__name__, "error")
+            if self.settings.live.value or self._answered is None:
+                self.refresh()
+            elif looks:
+                self._submit(self._answered)
+            else:
+                self._show()
+                self._say("Press Run to see what follows.", "waiting")
+        except Exception as error:
+            self._fail(error)
             return False
-        if self.settings.live.value:
-            self.refresh()
-        else:
-            self._show()
-            self._say("Press Run to see what follows.", "waiting")
         return True
+
+    def _fail(self, error: Exception) -> None:
+        "Says what went wrong; a job that was asked for before says nothing over it."
+        self._errors += 1
+        if not isinstance(error, KeyError | ValueError | TypeError | MemoryError):
+            log.exception("the explorer failed")
+        self._say(str(error.args[0]) if error.args else type(error).__name__, "error")
+        self.picker.show()
 
     def _show(self) -> None:
         self.picker.show()
         self.holder.show()
-        self.lines.value = _shortened(code_lines(self.state))
+        text = html.escape(_shortened(code_lines(self.state)))
+        self.lines.value = f'<pre tabindex="0" aria-label="Python that repeats this">{text}</pre>'
 
     def _say(self, text: str, state: str) -> None:
         "One line above the map. `state`: ready, working, waiting, cancelled or error."
         self.status.value = _status(text, state, self.answers)
-
-    def _take(self, what: str) -> tuple[str, bytes] | None:
-        try:
-            return _take(self.state, self.path, what)
-        except (KeyError, ValueError) as error:
-            self._say(str(error.args[0]), "error")
-            return None
-
-    def _tick(self, done: int, total: int) -> None:
-        self._worker.check()
-        self.settings.tick(done, total)
 
     def picture(self) -> Figure:
         "What is shown, as a figure that stands still."
@@ -772,38 +896,63 @@ class Explorer:
 _PAUSE = 0.1  # seconds that a slider has to rest before the panel, which takes longer than the path, is drawn
 
 
-def _follow(explorer: Explorer, ask: _Ask) -> None:
-    "The work, in the worker's thread: path, map, words, panel."
+def _follow(explorer: Explorer, ask: _Ask, errors: int) -> None:
+    "The work, in the worker's thread: path, map, words, panel. `errors`: how many were said when it was asked for."
     try:
-        path = explorer.path = explorer.state.path(ask, progress=explorer._tick)
+        explorer._begun = time.monotonic()
+        path = explorer.path = explorer.state.path(ask, progress=partial(_tick, explorer))
+        explorer._answered = ask
         _show_map(explorer, ask)
         explorer.words.value = _words_of(explorer.state, path)
         if not explorer._worker.overtaken(_PAUSE):
             _draw(explorer)
             explorer.answers += 1
-            explorer._say(path.summary if path else "Hold a gene to see where the cell goes.", "ready")
+            if errors == explorer._errors:
+                explorer._say(path.summary if path else "Hold a gene to see where the cell goes.", "ready")
     except Overtaken:
-        return
+        explorer.settings.tick(1, 1)
     except Cancelled:
         explorer.settings.tick(1, 1)
         explorer._say("Cancelled. What is shown is older than the settings.", "cancelled")
-    except (KeyError, ValueError, MemoryError) as error:
-        explorer._say(str(error.args[0]) if error.args else type(error).__name__, "error")
+    except Exception as error:
+        explorer.settings.tick(1, 1)
+        explorer._fail(error)
+
+
+def _tick(explorer: Explorer, done: int, total: int) -> None:
+    "Called between the parts of long work."
+    explorer._worker.check()
+    if total > 1 and time.monotonic() - explorer._begun > 1:
+        explorer._worker.give_way()  # a second is kept, or a slider that moves would never see a path
+    explorer.settings.tick(done, total)
+
+
+def _saved(explorer: Explorer, what: str) -> tuple[str, bytes] | None:
+    "A file to take away; None, and the reason said, where there is none."
+    try:
+        if what not in ("code", "cells") and explorer._answered != explorer.state.ask():
+            raise ValueError("What is shown is older than the settings. Press Run, or wait, and save then.")
+        return _take(explorer.state, explorer.path, what)
+    except Exception as error:
+        explorer._fail(error)
+        return None
 
 
 def _draw(explorer: Explorer) -> None:
     "The panel that is chosen, if it shows something else than it would."
     state, panel, path = explorer.state, explorer.looks.panel.value, explorer.path
-    wanted = (id(path), panel, state.top, tuple(state.watched))
-    if explorer._shown.get("panel") != wanted:
+    drawn, wanted = explorer._shown.get("panel"), (panel, state.top, tuple(state.watched))
+    if drawn is None or drawn[0] is not path or drawn[1] != wanted:
         figure = panel_figure(state, panel, path) if path else None
         explorer.image.value = _bytes(figure, "png", explorer._worker.give_way) if figure else b""
         explorer.image.layout.display = None if path else "none"
-        explorer._shown["panel"] = wanted
+        explorer._shown["panel"] = (path, wanted)
+        top = ", ".join(path.top_genes(5).index) if path else ""
+        explorer.page.alt = f"{panel}. The genes that change most: {top}"
 
 
 def _status(text: str, state: str, answers: int) -> str:
-    mark = {"error": "✗ ", "working": "⏳ ", "cancelled": "■ "}.get(state, "")
+    mark = {"error": "✗ ", "cancelled": "■ "}.get(state, "")
     role = "alert" if state == "error" else "status"
     said = f"{mark}{html.escape(text)}"
     return f'<div class="vcell-status" role="{role}" data-state="{state}" data-answers="{answers}">{said}</div>'
@@ -853,21 +1002,24 @@ _STYLE = """<style>
 .vcell-explorer h2 small { font-size: 0.75em; font-weight: normal; color: #444; }
 .vcell-explorer h3 { margin: 8px 0 2px; font-size: 1.05em; font-weight: 600; }
 .vcell-status { padding: 4px 8px; border-left: 4px solid #3b6ea5; background: #eef3f8; color: #111; }
-.vcell-status { overflow-wrap: anywhere; }
+.vcell-status { overflow-wrap: anywhere; min-height: 1.5em; line-height: 1.5; }
+.vcell-gone { position: fixed; inset: auto 0 0; padding: 12px; background: #b2402f; color: #fff; z-index: 9; }
+.vcell-explorer pre { margin: 4px 0; padding: 6px; max-height: 14em; overflow: auto; background: #f5f5f5; }
 .vcell-status[data-state="error"] { border-color: #b2402f; background: #fbeeec; }
 .vcell-explorer ul { margin: 0; padding-left: 1.2em; list-style: disc; }
 .vcell-explorer li { line-height: 1.35; list-style: disc; }
 .vcell-explorer table { border-collapse: collapse; margin: 6px 0; font-size: 12px; line-height: 1.3; }
 .vcell-explorer th, .vcell-explorer td { padding: 2px 10px; text-align: right; font-weight: normal; }
 .vcell-explorer thead { border-bottom: 1px solid #999; }
-.vcell-explorer :focus-visible { outline: 2px solid #d1701f; outline-offset: 1px; }
+.vcell-explorer :focus-visible { outline: 2px solid #d1701f !important; outline-offset: 1px; }
+.vcell-explorer .vcell-plain-map:focus-visible { outline-offset: -3px; }
 .vcell-explorer .widget-toggle-button, .vcell-explorer button { height: auto; min-height: 26px; }
 </style>"""
 
 
 def _window(explorer: Explorer) -> widgets.VBox:
     "All parts in their places; they wrap where the window is narrow."
-    looks, save = explorer.looks, explorer._take
+    looks = explorer.looks
     figure = widgets.Dropdown(options=list(PANELS), description="Figure")
     tables = {
         "Genes (CSV)": "genes",
@@ -876,12 +1028,22 @@ def _window(explorer: Explorer) -> widgets.VBox:
         "Path (h5ad)": "h5ad",
         "Python": "code",
     }
-    saves = [_Download(label, partial(save, what)) for label, what in tables.items()]
+    saves = [_Download(label, partial(_saved, explorer, what)) for label, what in tables.items()]
     figures = [_Download(kind.upper(), partial(_save_figure, explorer, figure, kind)) for kind in ("png", "svg", "pdf")]
     column = {"min_width": "0", "padding": "0 8px", "overflow": "hidden"}
     left = [_title("1 · Cell"), explorer.picker.widget, _title("2 · Genes to hold"), explorer.holder.widget]
     left += [_title("3 · How"), explorer.settings.widget]
-    middle = [explorer.frame, _row(looks.color, looks.view), _row(looks.palette, looks.zoom), explorer.words]
+    whole = _button("Show all", partial(_show_all, explorer), "the whole map")
+    key = widgets.HTML(
+        "<small>○ where the cell is, ➤ where it would go; the colour is the way gone. Bars: std.</small>"
+    )
+    middle = [
+        explorer.frame,
+        key,
+        _row(looks.color, looks.view),
+        _row(looks.palette, looks.zoom, whole),
+        explorer.words,
+    ]
     right = [looks.panel, explorer.image, _row(looks.top, looks.watched), _title("Take away"), _row(*saves)]
     right += [_row(figure, *figures), explorer.lines]
     columns = [
@@ -892,13 +1054,17 @@ def _window(explorer: Explorer) -> widgets.VBox:
     state = explorer.state
     facts = f"{state.adata.n_obs:,} cells × {len(state.model.genes):,} genes"
     title = f"{_STYLE}<h2>vcell explorer <small>what would the cell be like if a gene were? · {facts}</small></h2>"
-    window = widgets.VBox([widgets.HTML(title), explorer.status, body])
+    window = widgets.VBox([widgets.HTML(title), explorer.status, body, explorer.page])
     window.add_class("vcell-explorer")
     return window
 
 
+def _show_all(explorer: Explorer) -> None:
+    explorer.map.zoom(None)
+
+
 def _save_figure(explorer: Explorer, figure: widgets.Dropdown, kind: str) -> tuple[str, bytes] | None:
-    return explorer._take(f"{figure.value}.{kind}")
+    return _saved(explorer, f"{figure.value}.{kind}")
 
 
 def _title(text: str) -> widgets.HTML:

@@ -78,7 +78,8 @@ function shape(name, settings) {
 function shapes(model) {
   const ring = (x, y, r, width) =>
     shape("circle", { cx: x, cy: y, r, fill: "none", stroke: "#000", "stroke-width": width });
-  const path = model.get("path"), made = model.get("chosen").map(([x, y]) => ring(x, y, 5, 1.2));
+  const path = model.get("path"), chosen = model.get("chosen"), many = chosen.length > 100;
+  const made = chosen.map(([x, y]) => ring(x, y, many ? 3 : 5, many ? 0.5 : 1.2));
   if (!path.length) return made;
   made.push(shape("polyline", { points: path.map(p => `${p[0]},${p[1]}`).join(" "),
     fill: "none", stroke: "#222", "stroke-width": 1.5 }));
@@ -113,11 +114,9 @@ function render({ model, el }) {
   let url = null, line = [], wheel = 0, pointer = [width / 2, height / 2];
 
   function picture() {
-    const old = url;
+    if (url) URL.revokeObjectURL(url);
     url = URL.createObjectURL(new Blob([model.get("image")], { type: "image/png" }));
-    image.src = url;
-    image.alt = model.get("alt");
-    if (old) URL.revokeObjectURL(old);
+    Object.assign(image, { src: url, alt: model.get("alt") });
   }
   function overlay() {
     fixed.replaceChildren(...shapes(model));
@@ -129,12 +128,15 @@ function render({ model, el }) {
     return [(event.clientX - at.left) * width / at.width, (event.clientY - at.top) * height / at.height];
   };
   box.addEventListener("pointerdown", event => {
+    if (event.button) return;
     line = [place(event)];
     box.setPointerCapture(event.pointerId);
   });
   box.addEventListener("pointermove", event => {
     if (!line.length) return;
-    line.push(place(event));
+    const [x, y] = place(event), [u, v] = line[line.length - 1];
+    if (Math.hypot(x - u, y - v) < 2 || line.length > 5000) return;
+    line.push([x, y]);
     drawn.setAttribute("points", line.map(p => p.join(",")).join(" "));
   });
   box.addEventListener("pointerup", event => {
@@ -165,8 +167,7 @@ function render({ model, el }) {
   }, { passive: false });
   box.addEventListener("blur", () => cross.setAttribute("d", ""));
   model.on("change:image", picture);
-  model.on("change:path_number", overlay);
-  model.on("change:chosen", overlay);
+  model.on("change:path_number change:chosen", overlay);
   picture();
   overlay();
   return () => URL.revokeObjectURL(url);
@@ -192,15 +193,15 @@ class PlainMap:
     "The picture of a `CellMap`, with cells to click on and a path drawn over it. Needs nothing but a browser."
 
     def __init__(self, map: CellMap, *, size: tuple[int, int] = (960, 720)) -> None:
-        self.map, self._lock = map, threading.RLock()  # a path may come while somebody zooms
+        self.map, self._lock, self._size = map, threading.RLock(), size  # a path may come while somebody zooms
         self._color: str | pd.Series | None = None
-        self._palette: Palette = "viridis"
         self._part: tuple[np.ndarray, np.ndarray] | None = None
         self._places: np.ndarray | None = None
+        self._palette: Palette = "viridis"
         self._callbacks: list[Callable[[np.ndarray], Any]] = []
         self._chosen, self.widget = np.zeros(0, int), _Picture(size=list(size))
         self.widget.on_msg(self._heard)
-        self._draw()
+        self.set_points(None)
 
     def set_points(self, color: str | pd.Series | None) -> None:
         "Colours the cells by a column of obs or by values, (cells,)."
@@ -209,8 +210,9 @@ class PlainMap:
 
     def set_chosen(self, rows: np.ndarray, most: int = 1000) -> None:
         "Marks cells, at most `most` of them."
-        self._chosen = np.asarray(rows, int)[:: max(1, len(rows) // most)]
-        self.widget.chosen = self._pixels(self.map.points[self._chosen]).round(1).tolist()
+        with self._lock:
+            self._chosen = np.asarray(rows, int)[:: max(1, len(rows) // most)]
+            self.widget.chosen = self._pixels(self.map.points[self._chosen]).round(1).tolist()
 
     def set_path(self, places: np.ndarray | None, palette: Palette = "viridis") -> None:
         "Shows a path, (states, 2), with a ring where it starts and an arrow where it ends; None for none."
@@ -239,23 +241,22 @@ class PlainMap:
     def _draw(self) -> None:
         "Draws the cells anew, and what lies over them."
         with self._lock:
-            width, height = self.widget.size
-            self.widget.image, self._way, self._inside = _background(self.map, self._color, self._part, width, height)
-            colored = f", coloured by {getattr(self._color, 'name', self._color)}" if self._color is not None else ""
-            self.widget.alt = f"Map of {len(self.map.points):,} cells{colored}"
+            drawn = _background(self.map, self._color, self._part, *self._size)
+            self.widget.image, self._way, self._inside = drawn
+            self.widget.alt = f"Map of {len(self.map.points):,} cells, {_colored_by(self._color)}"
             self.set_chosen(self._chosen)
             self._send_path(self._places, self._palette)
 
     def _pixels(self, places: np.ndarray) -> np.ndarray:
         "Where places on the map, (n, 2), are in the picture."
         at = self._way.transform(np.asarray(places, float).reshape(-1, 2))
-        return np.c_[at[:, 0], self.widget.size[1] - at[:, 1]]
+        return np.c_[at[:, 0], self._size[1] - at[:, 1]]
 
     def _heard(self, _: Any, content: dict[str, Any], __: Any) -> None:
-        if content.get("kind") == "zoom":
-            self._closer(content)
-            return
-        rows = _rows_at(self._pixels(self.map.points), content, self._inside)
+        if not isinstance(content, dict) or content.get("kind") == "zoom":
+            return self._closer(content)
+        with self._lock:
+            rows = _rows_at(self._pixels(self.map.points), content, self._inside)
         for callback in self._callbacks if len(rows) else []:
             callback(rows)
 
@@ -265,7 +266,7 @@ class PlainMap:
             at, factor = np.asarray(content["at"], dtype=float).reshape(2), float(content["factor"])
             if np.isfinite([*at, factor]).all() and 0 <= factor <= 4:
                 corners = np.array([at, self._inside[:2], self._inside[2:]])
-                places = self._way.inverted().transform(np.c_[corners[:, 0], self.widget.size[1] - corners[:, 1]])
+                places = self._way.inverted().transform(np.c_[corners[:, 0], self._size[1] - corners[:, 1]])
                 self._part = _closer(places, factor, np.ptp(self.map.points, 0))
                 self._draw()
 
@@ -286,6 +287,10 @@ def _background(
     canvas.print_png(target)
     frame = ax.get_window_extent()
     return target.getvalue(), ax.transData.frozen(), (frame.x0, height - frame.y1, frame.x1, height - frame.y0)
+
+
+def _colored_by(color: str | pd.Series | None) -> str:
+    return "not coloured" if color is None else f"coloured by {color if isinstance(color, str) else color.name}"
 
 
 def _closer(places: np.ndarray, factor: float, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -411,6 +416,8 @@ def _legend(name: str, colors: str | dict[str, str], values: pd.Series) -> str:
         bar = "background:linear-gradient(90deg,#440154,#3b528b,#21918c,#5ec962,#fde725)"
         bar += ";display:inline-block;width:9em;height:.8em"
         marks = f'{values.min():.3g} <span style="{bar}"></span> {values.max():.3g}'
+    elif len(colors) > 40:
+        marks = f"{len(colors):,} labels"
     else:
         dot = '<span style="white-space:nowrap;margin-right:.8em"><span style="color:{}">●</span> {}</span>'
         marks = " ".join(dot.format(color, html.escape(group)) for group, color in colors.items())

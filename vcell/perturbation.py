@@ -365,7 +365,7 @@ class Trajectory:
         return _plot_change(self, n, ax)
 
     def plot_dose(self, genes: Sequence[str] | None = None, *, ax: Axes | None = None) -> Axes:
-        "Genes against the level of the first held gene, with std; by default six that change most. Returns the Axes."
+        "Genes against the level of the gene held furthest, with std; six that change most by default. Returns Axes."
         return _plot_dose(self, genes, ax)
 
     @property
@@ -611,6 +611,7 @@ def _plot_genes(path: Trajectory, genes: Sequence[str] | None, ax: Axes | None) 
 
 def _plot_heatmap(path: Trajectory, n: int, ax: Axes | None) -> Axes:
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
     genes = list(path.top_genes(n).index)
     ax = ax or plt.subplots(figsize=(6, 0.2 * len(genes) + 1), layout="constrained")[1]
@@ -619,6 +620,7 @@ def _plot_heatmap(path: Trajectory, n: int, ax: Axes | None) -> Axes:
     image = ax.imshow(change, aspect="auto", cmap="RdBu_r", vmin=-bound, vmax=bound, interpolation="nearest")
     ax.set_yticks(range(len(genes)), [gene.replace("$", r"\$") for gene in genes], fontsize=7)
     ax.axvline(path.target_step + 0.5, color="k", ls=":", lw=1)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="step (dotted: target level reached)")
     ax.figure.colorbar(image, ax=ax, label="predicted change")
     return ax
@@ -671,7 +673,7 @@ def _plot_dose(path: Trajectory, genes: Sequence[str] | None, ax: Axes | None) -
     ax = ax or plt.subplots(figsize=(6, 3.6), layout="constrained")[1]
     genes = list(genes) if genes is not None else list(path.top_genes(6).index)
     columns = find_genes(path.genes, genes)
-    held = str(path.levels.columns[0])
+    held = str((path.levels.iloc[-1] - path.levels.iloc[0]).abs().idxmax())
     steps, dose = slice(0, path.target_step + 1), path.levels[held].to_numpy()[: path.target_step + 1]
     for gene, column in zip(genes, columns, strict=True):
         mean, std = path.states[steps, column], path.std[steps, column]

@@ -25,7 +25,7 @@ _WORDS = re.compile(
     re.VERBOSE,
 )
 _SAME_AS = {"&": "and", "|": "or", "~": "not"}
-_EXPECTED = "Expected comparisons such as cell_type == \"B cell\" and CD79A > 2, with and, or, not and brackets."
+_EXPECTED = 'Expected comparisons such as cell_type == "B cell" and CD79A > 2, with and, or, not and brackets.'
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def _values(adata: AnnData, name: str) -> np.ndarray:
     "A column of obs or the log-normalised level of a gene, (cells,): float, or text with None where it is missing."
     if name in adata.obs:
         column = adata.obs[name]
-        if pd.api.types.is_numeric_dtype(column):
-            return column.to_numpy(dtype=float)
+        if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+            return column.astype(object).map(float, na_action="ignore").to_numpy(dtype=float)
         return column.astype(object).where(column.notna(), None).map(str, na_action="ignore").to_numpy(dtype=object)
     if name in adata.var_names:
         found = adata.X[:, adata.var_names.get_loc(name)]
@@ -209,4 +209,4 @@ def matching(
     found = reader.any_of()
     if reader.at < len(reader.words):
         raise ValueError(f"Found {reader.here()} after the end of a condition. {_EXPECTED}")
-    return found
+    return np.broadcast_to(found, (adata.n_obs,)).copy()
