@@ -174,7 +174,7 @@ class ExplorerState:
         _held(self.model, {gene: level})
         if gene in self.missing:
             raise ValueError(f"Found no values of {gene} in these data. Expected a gene that was measured.")
-        self.hold[gene] = round(float(level), 4)
+        self.hold[gene] = float(level)  # as it is: a gene held at its own level moves nothing, exactly
 
     def release(self, gene: str) -> None:
         "Holds a gene no longer."
@@ -1005,6 +1005,7 @@ _STYLE = """<style>
 .vcell-status { overflow-wrap: anywhere; min-height: 1.5em; line-height: 1.5; }
 .vcell-gone { position: fixed; inset: auto 0 0; padding: 12px; background: #b2402f; color: #fff; z-index: 9; }
 .vcell-explorer pre { margin: 4px 0; padding: 6px; max-height: 14em; overflow: auto; background: #f5f5f5; }
+.vcell-explorer pre { font: 12px/1.4 monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 .vcell-status[data-state="error"] { border-color: #b2402f; background: #fbeeec; }
 .vcell-explorer ul { margin: 0; padding-left: 1.2em; list-style: disc; }
 .vcell-explorer li { line-height: 1.35; list-style: disc; }
