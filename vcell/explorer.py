@@ -966,17 +966,19 @@ def _show_map(explorer: Explorer, ask: _Ask) -> None:
         explorer.map.on_pick(explorer._picked)
         shown.clear()
         shown["view"] = looks.view.value
-    places = None if explorer.path is None else state.map.place(explorer.path.states)
     if shown.get("color", "nothing yet") != state.color:
         explorer.map.set_points(state.colors(state.color))
         shown["color"] = state.color
     if shown.get("rows") != ask.rows:
         explorer.map.set_chosen(np.asarray(ask.rows))
         shown["rows"] = ask.rows
+    near = (ask.rows, looks.zoom.value) if looks.zoom.value and explorer.path is not None else None
+    places = None
+    if explorer.path is not None and (shown.get("path") != (ask, state.palette) or shown.get("near") != near):
+        places = state.map.place(explorer.path.states)  # not for another panel or colour
     if shown.get("path") != (ask, state.palette):
         explorer.map.set_path(places, state.palette)
         shown["path"] = (ask, state.palette)
-    near = (ask.rows, looks.zoom.value) if looks.zoom.value and places is not None else None
     if shown.get("near") != near:
         explorer.map.zoom(places if near else None)
         shown["near"] = near

@@ -20,10 +20,10 @@ import pandas as pd
 import traitlets
 
 from .evaluation import CellMap
+from .perturbation import _PALETTES
 
 # %% ../nbs/07_maps.ipynb #interface
 Palette = Literal["viridis", "redgreen"]
-_COLORS = {"viridis": "viridis", "redgreen": "RdYlGn"}
 
 
 class MapView(Protocol):
@@ -58,7 +58,7 @@ def _along(places: np.ndarray, palette: Palette) -> list[str]:
     from matplotlib.colors import to_hex
 
     way = np.r_[0, np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))]
-    return [to_hex(color) for color in colormaps[_COLORS[palette]](way / max(way[-1], 1e-12))]
+    return [to_hex(color) for color in colormaps[_PALETTES[palette]](way / max(way[-1], 1e-12))]
 
 
 def _window(places: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
