@@ -6,32 +6,35 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "load": "data", "prepare": "data", "split": "data",
+    "load": "files", "prepare": "cells", "split": "cells",
     "toy_atlas": "toy", "toy_truth": "toy", "toy_screen": "toy",
     "Config": "model", "MaskedAutoencoder": "model", "load_model": "model",
     "fit": "training", "History": "training",
-    "evaluate": "evaluation", "Report": "evaluation", "impute": "evaluation", "embed": "evaluation", "CellMap": "evaluation",
-    "associate": "association", "Association": "association", "gene_sets": "association", "regulators": "association",
+    "evaluate": "evaluation", "Report": "evaluation", "impute": "evaluation", "embed": "map", "CellMap": "map",
+    "associate": "association", "Association": "association", "gene_sets": "priors", "regulators": "priors",
     "perturb": "perturbation", "trajectory": "perturbation", "Trajectory": "perturbation",
-    "screen": "screens", "Screen": "screens", "write_screen": "screens",
-    "direction": "screens", "Direction": "screens", "drivers": "screens", "Drivers": "screens",
-    "load_screen": "measured", "effects": "measured", "Effects": "measured",
+    "screen": "scans", "Screen": "scans", "write_screen": "scans",
+    "direction": "scans", "Direction": "scans", "drivers": "scans", "Drivers": "scans",
+    "load_screen": "screen", "effects": "screen", "Effects": "screen",
     "score": "scoring", "benchmark": "scoring", "Scorecard": "scoring",
     "fit_response": "response", "ResponseModel": "response", "load_response": "response",
     "explore": "explorer", "Explorer": "explorer", "ExplorerState": "explorer",
 }  # fmt: skip
 
 if TYPE_CHECKING:
-    from .association import Association, associate, gene_sets, regulators
-    from .data import load, prepare, split
-    from .evaluation import CellMap, Report, embed, evaluate, impute
+    from .association import Association, associate
+    from .cells import prepare, split
+    from .evaluation import Report, evaluate, impute
     from .explorer import Explorer, ExplorerState, explore
-    from .measured import Effects, effects, load_screen
+    from .files import load
+    from .map import CellMap, embed
     from .model import Config, MaskedAutoencoder, load_model
     from .perturbation import Trajectory, perturb, trajectory
+    from .priors import gene_sets, regulators
     from .response import ResponseModel, fit_response, load_response
+    from .scans import Direction, Drivers, Screen, direction, drivers, screen, write_screen
     from .scoring import Scorecard, benchmark, score
-    from .screens import Direction, Drivers, Screen, direction, drivers, screen, write_screen
+    from .screen import Effects, effects, load_screen
     from .toy import toy_atlas, toy_screen, toy_truth
     from .training import History, fit
 
