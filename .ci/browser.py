@@ -298,7 +298,7 @@ def strange_bundle(folder: Path) -> Path:
     import json
 
     from vcell.app import DEMO
-    from vcell.bundle import read_bundle, write_bundle
+    from vcell.app import read_bundle, write_bundle
     from vcell.model import load_model
 
     state = read_bundle(DEMO)
@@ -373,7 +373,7 @@ WATCH = """selector => {
 
 def latency(n_cells: int, n_genes: int, presses: int = 40) -> None:
     """From a key press on a slider to the new path on the map: median, 90th percentile."""
-    from vcell.bundle import write_bundle
+    from vcell.app import write_bundle
     from vcell.evaluation import CellMap, embed
     from vcell.model import Config
     from vcell.toy import toy_atlas

@@ -3,7 +3,7 @@
 #   docker run -p 127.0.0.1:7860:7860 -e VCELL_TOKEN=something-long vcell-explorer
 # then open http://127.0.0.1:7860/?token=something-long. Your own: -v $PWD/study:/study:ro ... vcell-explorer my-cell cells.h5ad with paths in /study.
 # An open demonstration, such as a Space: docker run ... vcell-explorer --token '' behind a proxy that limits visitors;
-# what a visitor takes is in nbs/08_app.ipynb.
+# what a visitor takes is in nbs/19_app.ipynb.
 # Written to the documentation of Docker; it has not been built where this was written.
 FROM python:3.11-slim
 WORKDIR /opt/vcell
@@ -15,7 +15,7 @@ WORKDIR /home/vcell
 # one thread for each kernel, or visitors take the cores from each other
 ENV PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 MPLBACKEND=Agg
 # compiled loops and fonts are ready before the first visitor comes
-RUN python -c "from vcell.app import DEMO; from vcell.bundle import read_bundle; read_bundle(DEMO).path()"
+RUN python -c "from vcell.app import DEMO; from vcell.app import read_bundle; read_bundle(DEMO).path()"
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/voila/static/voila.js', timeout=4).read(1)"]

@@ -14,7 +14,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -63,10 +63,18 @@ class Cells:
     counts: sp.csr_matrix | None
     totals: np.ndarray
     keys: np.ndarray
+    genes: list[str] = field(default_factory=list)  # names of the columns, where they are known
+
+    def __len__(self) -> int:
+        return len(self.totals)
 
     def __getitem__(self, rows: Any) -> "Cells":
         counts = None if self.counts is None else self.counts[rows]
-        return Cells(self.X[rows], counts, self.totals[rows], self.keys[rows])
+        return Cells(self.X[rows], counts, self.totals[rows], self.keys[rows], self.genes)
+
+    def levels(self, genes: Sequence[str]) -> np.ndarray:
+        "The cells' own levels of some genes, (cells, genes), log-normalised. Raises `KeyError` for an unknown gene."
+        return self.X[:, find_genes(self.genes, list(genes))].toarray()
 
 # %% ../nbs/06_batches.ipynb #cells-of
 def _keys(names: pd.Index, totals: np.ndarray) -> np.ndarray:
@@ -80,7 +88,7 @@ def cells_of(adata: ad.AnnData) -> Cells:
     "The arrays of a prepared `adata`. A cell's key is a hash of its name and its total count."
     totals = adata.obs["total_counts"].to_numpy(dtype=np.float64)
     counts = sp.csr_matrix(adata.layers["counts"]) if "counts" in adata.layers else None
-    return Cells(sp.csr_matrix(adata.X), counts, totals, _keys(adata.obs_names, totals))
+    return Cells(sp.csr_matrix(adata.X), counts, totals, _keys(adata.obs_names, totals), list(adata.var_names))
 
 # %% ../nbs/06_batches.ipynb #gather
 @njit(**_FAST)
@@ -247,7 +255,7 @@ class Source(ABC):
         return part
 
     def split(self, *, by: str | None = None, fraction: float = 0.2, seed: int = 0) -> tuple["Source", "Source"]:
-        "Cells to train on and cells held out: the same as `vcell.data.split` gives, with its rules and errors."
+        "Cells to train on and cells held out: the same as `vcell.split` gives, with its rules and errors."
         held = _held_out(self.obs, by=by, fraction=fraction, seed=seed)
         return self[~held], self[held]
 
@@ -867,7 +875,7 @@ def _collection(path: Path) -> tuple[list[Any], Any]:
     "The data sets of an annbatch collection, their obs one after the other, and their genes."
     annbatch = _annbatch()
     if not path.is_dir():
-        raise FileNotFoundError(f"There is no collection {path}. vcell.reading.write_store makes one of h5ad files.")
+        raise FileNotFoundError(f"There is no collection {path}. vcell.batches.write_store makes one of h5ad files.")
     try:
         collection = annbatch.DatasetCollection(path, mode="r")
         groups = list(collection)
@@ -1011,7 +1019,7 @@ def source_of(
         return FileSource(data, **options) if data.isbacked else MemorySource(data)
     raise TypeError(
         f"Found a {type(data).__name__}. Expected an AnnData, the path of an h5ad file or of an annbatch collection, "
-        "or a vcell.reading.Source."
+        "or a vcell.batches.Source."
     )
 
 # %% ../nbs/06_batches.ipynb #ranks-noun

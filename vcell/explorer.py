@@ -92,7 +92,7 @@ def _along(places: np.ndarray, palette: Palette) -> list[str]:
     return [to_hex(color) for color in colormaps[_PALETTES[palette]](way / max(way[-1], 1e-12))]
 
 
-def _window(places: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _around(places: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "Lower and upper corner, (2,) each, of a square around places with room, at least a fortieth of the map wide."
     low, high = places.min(0), places.max(0)
     half = max((high - low).max() * 0.75, np.ptp(points, 0).max() / 80)
@@ -262,7 +262,7 @@ class PlainMap:
 
     def zoom(self, places: np.ndarray | None) -> None:
         "Shows the part of the map around places, (states, 2); None for the whole."
-        self._part = None if places is None else _window(places, self.map.points)
+        self._part = None if places is None else _around(places, self.map.points)
         self._draw()
 
     def on_pick(self, callback: Callable[[np.ndarray], Any]) -> None:
@@ -415,7 +415,7 @@ class ScatterMap:
         if places is None:
             self._scatter.zoom(to=None)
             return
-        low, high = _window(places, self.map.points)
+        low, high = _around(places, self.map.points)
         rows = np.flatnonzero(((self.map.points >= low) & (self.map.points <= high)).all(1))
         self._scatter.zoom(to=rows if len(rows) > 1 else None)
 
