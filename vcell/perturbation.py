@@ -172,8 +172,8 @@ def effect_of(model: MaskedAutoencoder, adata: AnnData, by: Effect | None, contr
 class Network:
     """The masked autoencoder as an `Effect`: asked by holding a gene. For study: it is worth less than the association.
 
-    Example
-    -------
+    Examples
+    --------
     >>> vcell.perturb(model, adata, {"CD3D": 0.0}, by=vcell.Network(model, draws=2))
     """
 
@@ -273,8 +273,8 @@ def perturb(
 
     Raises `KeyError` for unknown genes or cells, `ValueError` for levels, `TypeError` for a `by` that is no effect.
 
-    Example
-    -------
+    Examples
+    --------
     >>> after = vcell.perturb(model, adata, {"CD3D": 0.0}, cells='cell_type == "CD8+ Cytotoxic T"')
     >>> after.to_df("delta").mean().nsmallest(5)
     """
@@ -608,8 +608,8 @@ def trajectory(
     The same question as `perturb`, asked along a ramp of levels: its end is `perturb`'s answer. By a `Network` the
     changes are fed back, and the path goes on after the target until it settles. Raises what `perturb` raises.
 
-    Example
-    -------
+    Examples
+    --------
     >>> path = vcell.trajectory(model, adata, {"CD3D": 0.0}, cells=adata.obs_names[0])
     >>> path.plot_top()
     """
