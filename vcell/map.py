@@ -17,7 +17,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 
 from .batches import cells_of
-from .evaluation import _profiles, cells_for
+from .evaluation import profiles_of, cells_for
 from .model import MaskedAutoencoder
 
 # %% ../nbs/09_map.ipynb #cell-map
@@ -154,7 +154,7 @@ def embed(
 ) -> CellMap:
     "The map of the cells of `adata`. Writes `obsm['X_umap_original']` and `obsm['X_umap_predicted']`."
     aligned = cells_for(model, adata)
-    profiles = _profiles(model, cells_of(aligned))
+    profiles = profiles_of(model, cells_of(aligned))
     columns = np.sort(np.argsort(-profiles.var(0), kind="stable")[:n_genes])
     scores, center, axes = _components(profiles[:, columns], seed)
     measured = np.asarray(aligned.X[:, np.argsort(-_variance(aligned.X), kind="stable")[:n_genes]].todense())
