@@ -204,7 +204,7 @@ class Report:
     table: pd.DataFrame  # predictor x (mse, se of its difference from the model's, deviance, r)
     per_gene: pd.DataFrame  # gene x (hidden, model, gene mean)
     by_group: pd.DataFrame  # group x (cells, one column per predictor); empty without `by`
-    protocol: dict[str, Any]  # cells, hidden values, seed and which cells were scored
+    protocol: dict[str, Any]  # cells, hidden values, seed, which cells were scored, other models beside the baselines
 
     @property
     def baselines(self) -> dict[str, float]:
@@ -214,7 +214,7 @@ class Report:
     @property
     def verdict(self) -> str:
         "What the model is worth beside the best baseline, in words made from the table."
-        best = self.table["mse"].drop("model").idxmin()
+        best = self.table["mse"].drop(["model", *self.protocol.get("others", [])]).idxmin()
         own, other, se = self.table.loc["model", "mse"], self.table.loc[best, "mse"], self.table.loc[best, "se"]
         found = f"mse {own:.4f}, and {other:.4f} of the best baseline ({best})"
         if other - own > 2 * se:
@@ -371,5 +371,5 @@ def evaluate(
     predictors |= {"PCA + ridge": _pca_ridge, "gene mean + cell residual": _gene_mean_residual, "gene mean": _gene_mean}
     bar = tqdm(predictors.items(), desc="evaluating", unit="predictor", disable=not progress)
     predicted = {name: np.asarray(predict(task), dtype=np.float64) for name, predict in bar}
-    protocol = {"scored": _SCORED[kind], "seed": seed}
+    protocol = {"scored": _SCORED[kind], "seed": seed, "others": list(others or [])}
     return _report(task, predicted, model.genes, None if groups is None else groups[rows], protocol)
