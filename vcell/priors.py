@@ -41,7 +41,7 @@ _KNOWN = {  # by name: the file that is kept, and where it comes from
 
 
 def knowledge(
-    name_or_path: str | Path,  # "go", "hallmark", "reactome", "collectri", or the path of a .gmt, .csv or .tsv file
+    name_or_path: str | Path,  # "go", "hallmark", "reactome", "collectri", or a .gmt, .csv or .tsv file
     *,
     cache: str | Path | None = None,  # folder for downloads
     progress: bool = True,
@@ -49,8 +49,8 @@ def knowledge(
     """Returns what is known of genes: sets, by name, or signed edges, a table (edges, 3): source, target, weight.
 
     "go", "hallmark", "reactome" and .gmt files give sets, for `sets` of `associate` and as features of `fit_response`;
-    "collectri" and tables with columns source, target, weight give edges, of weight -1 or 1, for `edges` of `associate`.
-    The named ones are human: sets from Enrichr (Kuleshov 2016), edges from CollecTRI (Müller-Dott 2023, CC BY 4.0).
+    "collectri" and tables with columns source, target, weight give edges, of weight -1 or 1, for `edges`
+    of `associate`. The named ones are human: sets from Enrichr (Kuleshov 2016), edges from CollecTRI (Müller-Dott 2023, CC BY 4.0).
 
     Raises `FileNotFoundError` for a name or file that is not there, `ValueError` for a file of another form, and
     `ConnectionError` where a download fails.
@@ -74,5 +74,5 @@ def knowledge(
     endings = {".gmt": _read_sets, ".csv": _read_edges, ".tsv": _read_edges}
     ending = next((each for each in path.suffixes[::-1] if each in endings), None)
     if ending is None:
-        raise ValueError(f"Found the file {path.name}. Expected a name that ends in {', '.join(endings)}: it says the form.")
+        raise ValueError(f"Found the file {path.name}. Expected a name that ends in {', '.join(endings)}.")
     return endings[ending](path)

@@ -246,7 +246,8 @@ class Response:
 
     def _in_spreads(self) -> np.ndarray:
         "By how many standard deviations each left-out measurement is off, (perturbations, genes)."
-        return np.abs(self._solved["left_out"] * np.sqrt(np.diag(self._solved["inverse"]))[:, None] / self._solved["scale"])
+        spread = self._solved["scale"] / np.sqrt(np.diag(self._solved["inverse"]))[:, None]
+        return np.abs(self._solved["left_out"] / spread)
 
     def explained(self, names: Sequence[str]) -> pd.Series:
         "By perturbation, from 0 to 1: the share of its prior variance that the screen explains."
@@ -275,7 +276,7 @@ class Response:
     def predict(
         self,
         perturbation: str | Sequence[str],  # a gene, or genes joined by "+"; or several of these
-        cells: AnnData | None = None,  # prepared cells to move, by one perturbation; None: the mean of the control cells
+        cells: AnnData | None = None,  # prepared cells to move by one perturbation; None: the mean of the control cells
         *,
         strength: float = 1.0,  # of the perturbation: the response is scaled by it (an assumption, not a measurement)
         coverage: float = 0.8,  # of the interval
@@ -287,16 +288,17 @@ class Response:
         """
         several = [perturbation] if isinstance(perturbation, str) else list(perturbation)
         if not several or (cells is not None and len(several) > 1):
-            raise ValueError(f"Found {len(several)} perturbations. Expected one or more, and just one where cells are moved.")
+            raise ValueError(f"Found {len(several)} perturbations. Expected some, and just one where cells are moved.")
         self._warn_unknown(several)
-        change, std = (table * factor for table, factor in zip(self.changes(several), (strength, abs(strength)), strict=True))
+        change, std = self.changes(several)
+        change, std = change * strength, std * abs(strength)
         if cells is not None:
             return self._moved(cells, change.iloc[0].to_numpy(), std.iloc[0].to_numpy(), several[0], strength)
         half, tables = self.width(coverage) * std, {}
         for name in several:
             row, off = change.loc[name], half.loc[name]
-            columns = {"control": self.control, "change": row, "std": std.loc[name], "low": row - off, "high": row + off}
-            tables[name] = pd.DataFrame(columns).rename_axis("gene")
+            columns = {"control": self.control, "change": row, "std": std.loc[name]}
+            tables[name] = pd.DataFrame(columns | {"low": row - off, "high": row + off}).rename_axis("gene")
         return tables[several[0]] if isinstance(perturbation, str) else pd.concat(tables, names=["perturbation"])
 
     def _moved(
@@ -317,13 +319,14 @@ class Response:
         return result
 
     def _warn_unknown(self, perturbations: Sequence[str]) -> None:
-        seen = {gene for name in self.perturbations for gene in targets(name)}.union(*(rows.genes for rows in self.kinds))
+        seen = {gene for name in self.perturbations for gene in targets(name)}
+        seen = seen.union(*(rows.genes for rows in self.kinds))
         seen.update([] if self.prior is None else self.prior.readable)
         asked = dict.fromkeys(gene for name in perturbations for gene in targets(_label(name)))
         if unknown := [gene for gene in asked if gene not in seen]:
             log.warning(
-                "nothing is known of %s, neither features nor a perturbation in the screen: what is predicted is what all "
-                "perturbations share. Is the name spelled as in the features?",
+                "nothing is known of %s, neither features nor a perturbation in the screen: what is predicted is what "
+                "all perturbations share. Is the name spelled as in the features?",
                 ", ".join(unknown),
             )
 
@@ -359,7 +362,8 @@ class Response:
     def source(self) -> str:
         "What it was learned from, in a sentence."
         known = " and ".join(f"{rows.rows.shape[1]:,} features of {len(rows.genes):,} genes" for rows in self.kinds)
-        text = f"What {len(self.perturbations):,} measured perturbations changed, with {known or 'no features of genes'}"
+        known = known or "no features of genes"
+        text = f"What {len(self.perturbations):,} measured perturbations changed, with {known}"
         return text + ("." if self.prior is None else f", started from {self.mixture.prior:.2f} of an association.")
 
     @property
@@ -374,8 +378,8 @@ class Response:
             r.append(a @ b / max(np.sqrt((a @ a) * (b @ b)), 1e-12))
         return (
             f"Of its {len(r)} perturbations each was predicted from the others, with the kernel chosen on all: r "
-            f"{np.mean(r):.2f} with the measured change on average, and the 80 % interval, as wide as the others say, held "
-            f"{np.mean(inside):.0%} of the changes ({min(inside):.0%} to {max(inside):.0%} by perturbation)."
+            f"{np.mean(r):.2f} with the measured change on average, and the 80 % interval, as wide as the others say, "
+            f"held {np.mean(inside):.0%} of the changes ({min(inside):.0%} to {max(inside):.0%} by perturbation)."
         )
 
     def plot(self, perturbation: str, n: int = 20, *, coverage: float = 0.8, ax: Axes | None = None) -> Axes:
@@ -391,7 +395,8 @@ class Response:
         ax.plot(table["change"], names, "o", color="#d1701f", ms=4)
         ax.axvline(0, color="0.7", lw=0.8)
         ax.tick_params(axis="y", labelsize=7)
-        ax.set_title(f"{named(perturbation)}: the screen explains {self.explained([perturbation]).iloc[0]:.0%}", fontsize=9)
+        explained = self.explained([perturbation]).iloc[0]
+        ax.set_title(f"{named(perturbation)}: the screen explains {explained:.0%}", fontsize=9)
         ax.set_xlabel(f"predicted change, {coverage:.0%} interval")
         return ax
 
@@ -400,7 +405,8 @@ class Response:
         parts = {name: np.asarray(getattr(self, name), dtype=np.float64) for name in ("measured", "noise", "control")}
         for number, rows in enumerate(self.kinds):
             parts[f"rows{number}.data"] = rows.rows.data
-            parts |= {f"rows{number}.{part}": getattr(rows.rows, part).astype(np.int64) for part in ("indices", "indptr")}
+            for part in ("indices", "indptr"):
+                parts[f"rows{number}.{part}"] = getattr(rows.rows, part).astype(np.int64)
         said: dict[str, Any] | None = None
         if self.prior is not None:
             arrays, said = _pack(self.prior)
@@ -444,8 +450,8 @@ def fit_response(
     several = features if isinstance(features, list | tuple) else [] if features is None else [features]
     if not several and prior is None:
         log.warning(
-            "fitted without features: without knowledge nothing is known of a gene that is not in the screen. Pass sets, "
-            "such as knowledge('go')"
+            "fitted without features: without knowledge nothing is known of a gene that is not in the screen. Pass "
+            "sets, such as knowledge('go')"
         )
     return _fit(train, [_rows(each) for each in several], prior, progress)
 
@@ -489,7 +495,7 @@ def read_response(
     tensors, record = read_folder(path)
     if any(record.get(key) != value for key, value in _FORMAT.items()):
         found = f"{record.get('format')!r}, version {record.get('format_version')!r}"
-        raise ValueError(f"Found {found} in {path}. Expected {_FORMAT['format']!r}, version 1, written by Response.save.")
+        raise ValueError(f"Found {found} in {path}. Expected {_FORMAT['format']!r}, version 1: Response.save.")
     try:
         return _response_of({name: tensor.numpy() for name, tensor in tensors.items()}, record)
     except (KeyError, TypeError, ValueError) as error:

@@ -229,8 +229,8 @@ def leave_one_out(
     asked = [name for name in measured.perturbations if len(targets(name)) == size] if names is None else list(names)
     if not asked or len(measured.perturbations) < 3 or (folds is not None and folds < 2):
         raise ValueError(
-            f"Found {len(asked)} perturbations of kind {kind!r} to predict and folds={folds}. Expected some, two more to "
-            "learn from, and None or at least two folds."
+            f"Found {len(asked)} perturbations of kind {kind!r} to predict and folds={folds}. Expected some, two more "
+            "to learn from, and None or at least two folds."
         )
     parts = np.array_split(np.random.default_rng(seed).permutation(len(asked)), min(folds, len(asked))) if folds else []
     groups = [[asked[k] for k in sorted(part)] for part in parts] or [[name] for name in asked]
@@ -379,10 +379,10 @@ def score(
     protocol: Mapping[str, Any] | None = None,  # what was done, kept in the card
     seed: int = 0,  # of the bootstrap
 ) -> Scorecard:
-    "Returns the `Scorecard` of some predictions. Raises `ValueError` if they differ in perturbations, or are not finite."
+    "The `Scorecard` of some predictions. Raises `ValueError` if they differ in perturbations, or are not finite."
     names = {tuple(sorted(table.index)) for table in predicted.values()}
     if len(names) != 1:
-        raise ValueError(f"Found predictors of {len(names)} different sets of perturbations. Expected the same for all.")
+        raise ValueError(f"Found predictors of {len(names)} sets of perturbations. Expected the same for all.")
     parts = {name: scores(table, measured) for name, table in predicted.items()}
     if ceiling is not None:
         asked = [name for name in next(iter(predicted.values())).index if name in ceiling[0].change.index]
@@ -420,7 +420,8 @@ def benchmark(
     >>> card.means()["r"]
     """
     measured = effects(adata, test=test)
-    what = f"each {kind} predicted from the perturbations that do not share {'it' if kind == 'pair' else 'a gene with it'}"
+    shared = "it" if kind == "pair" else "a gene with it"
+    what = f"each {kind} predicted from the perturbations that do not share {shared}"
     asked = [name for name in measured.perturbations if len(targets(name)) == (1 if kind == "gene" else 2)]
     if split is not None:
         sides = [[name for name in measured.perturbations if name in set(split[part])] for part in ("train", "test")]
@@ -429,8 +430,9 @@ def benchmark(
     several = any(len(targets(name)) > 1 for name in asked)
     chosen: dict[str, Predictor] = {"no change": no_change, "mean of others": mean_change}
     fitted = set(fits_linear(measured))
-    told = f"linear: {len(fitted & set(asked))} of {len(asked)} act on measured genes only; for the others it is the mean"
-    if len(fitted) > 2 and fitted & set(asked):
+    known = len(fitted & set(asked))
+    told = f"linear: {known} of {len(asked)} act on measured genes only; for the others it is the mean of others"
+    if len(fitted) > 2 and known:
         chosen["linear"] = linear
     else:
         told = "linear is left out: too few perturbations act on measured genes only, so it would be the mean of others"
@@ -522,7 +524,8 @@ def plot_calibration(tables: Mapping[str, pd.DataFrame], *, axes: Sequence[Axes]
     left.plot([0, 1], [0, 1], color="0.8", lw=1)
     for marker, (name, table) in zip("osD^v", tables.items(), strict=False):
         parts = [column for column in table if str(column).endswith("%")]
-        left.plot([float(part[:-1]) / 100 for part in parts], table[parts].mean(), f"{marker}-", ms=5, label=named(name))
+        expected = [float(part[:-1]) / 100 for part in parts]
+        left.plot(expected, table[parts].mean(), f"{marker}-", ms=5, label=named(name))
         right.plot(table["explained"], table["error"], marker, ms=4, alpha=0.8)
     left.set(xlabel="interval", ylabel="measured changes inside", xlim=(0.4, 1), ylim=(0.4, 1))
     right.set(xlabel="explained", ylabel="relative error", ylim=(0, None))

@@ -38,11 +38,12 @@ def targets(perturbation: str) -> list[str]:
 def _one_form(labels: pd.Series, control: str | None, separator: str) -> pd.Series:
     "Labels in the package's form. Raises `ValueError` if no cell is a control, `KeyError` for a `control` not there."
     if labels.isna().any():
-        raise ValueError(f"Found {labels.isna().sum():,} cells without a label. Expected one for each: drop them first.")
+        raise ValueError(f"Found {labels.isna().sum():,} cells without a label. Expected one for each: drop them.")
     known = {label: str(label).strip() for label in labels.unique()}
     if control is not None and control not in known.values():
         near = difflib.get_close_matches(control, known.values(), 5, 0.5) or sorted(known.values())[:8]
-        raise KeyError(f"Did not find the label {control!r}. Expected that of unperturbed cells, such as {', '.join(near)}.")
+        such = ", ".join(near)
+        raise KeyError(f"Did not find the label {control!r}. Expected that of unperturbed cells, such as {such}.")
 
     def one(text: str) -> str:
         genes = [gene.strip() for gene in text.split(separator)]
@@ -137,7 +138,8 @@ def load_screen(
     if found not in adata.obs:
         what = key or "labels of perturbations"
         raise KeyError(f"Did not find {what} in obs. It has {', '.join(adata.obs)}: name it with key=.")
-    labels = _one_form(adata.obs[found], control, "_" if name.startswith("scperturb:") and separator == "+" else separator)
+    between = "_" if name.startswith("scperturb:") and separator == "+" else separator
+    labels = _one_form(adata.obs[found], control, between)
     _say_control(adata.obs[found][labels == "control"])
     ready = "values" in adata.uns.get("vcell", {}) and not options
     screen = as_prepared(adata).copy() if ready else prepare(adata, **options)
@@ -284,7 +286,7 @@ def effects(
         raise ValueError(f"Found test={test!r}. Expected 'wilcoxon', or 'welch', which is faster, or None.")
     adata = as_prepared(adata)
     if "perturbation" not in adata.obs:
-        raise KeyError(f"Found no obs['perturbation'] in {', '.join(adata.obs)}. load_screen(adata, key=...) writes it.")
+        raise KeyError(f"No obs['perturbation'] in {', '.join(adata.obs)}. load_screen(adata, key=...) writes it.")
     code, names = pd.factorize(adata.obs["perturbation"].astype(str), sort=True)
     cells = pd.Series(np.bincount(code), index=pd.Index(names))
     if few := [name for name in names if cells[name] < min_cells]:
