@@ -50,7 +50,8 @@ def knowledge(
 
     "go", "hallmark", "reactome" and .gmt files give sets, for `sets` of `associate` and as features of `fit_response`;
     "collectri" and tables with columns source, target, weight give edges, of weight -1 or 1, for `edges`
-    of `associate`. The named ones are human: sets from Enrichr (Kuleshov 2016), edges from CollecTRI (Müller-Dott 2023, CC BY 4.0).
+    of `associate`. The named ones are human: sets from Enrichr (Kuleshov 2016), edges from CollecTRI (Müller-Dott
+    2023, CC BY 4.0).
 
     Raises `FileNotFoundError` for a name or file that is not there, `ValueError` for a file of another form, and
     `ConnectionError` where a download fails.
