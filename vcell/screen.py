@@ -6,6 +6,7 @@
 __all__ = ['log', 'SCREENS', 'Test', 'targets', 'load_screen', 'Effects', 'effects', 'halves', 'gears_split', 'check_no_leak']
 
 # %% ../nbs/14_screen.ipynb #imports
+import difflib
 import html
 import logging
 import re
@@ -23,45 +24,33 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from scipy.stats import false_discovery_control, norm
 
-from .cells import as_prepared, prepare
-from .files import download, load
+from .cells import as_prepared, column, is_control, named, prepare
+from .files import download, load, replacing
 
 log = logging.getLogger("vcell")
 
 # %% ../nbs/14_screen.ipynb #targets
-_CONTROLS = (
-    "control",
-    "ctrl",
-    "non-targeting",
-    "non_targeting",
-    "nontargeting",
-    "nt",
-    "ntc",
-    "neg",
-    "negctrl",
-    "unperturbed",
-)
-
-
 def targets(perturbation: str) -> list[str]:
     "Returns the genes that a label names: none for `control`."
     return [] if perturbation == "control" else perturbation.split("+")
 
-
+# %% ../nbs/14_screen.ipynb #one-form
 def _one_form(labels: pd.Series, control: str | None, separator: str) -> pd.Series:
-    "Labels in the package's form. Raises `ValueError` if no cell is a control."
+    "Labels in the package's form. Raises `ValueError` if no cell is a control, `KeyError` for a `control` not there."
+    if labels.isna().any():
+        raise ValueError(f"Found {labels.isna().sum():,} cells without a label. Expected one for each: drop them.")
     known = {label: str(label).strip() for label in labels.unique()}
-    missing = {label for label in known if pd.isna(label)}
-    if missing:
-        raise ValueError(
-            f"Found {labels.isna().sum():,} cells without a label. Expected one for each: drop them first."
-        )
+    if control is not None and control not in known.values():
+        near = difflib.get_close_matches(control, known.values(), 5, 0.5) or sorted(known.values())[:8]
+        such = ", ".join(near)
+        raise KeyError(f"Did not find the label {control!r}. Expected that of unperturbed cells, such as {such}.")
 
     def one(text: str) -> str:
-        if text == control or (control is None and text.lower() in _CONTROLS):
-            return "control"
         genes = [gene.strip() for gene in text.split(separator)]
-        return "+".join(sorted(gene for gene in genes if gene and gene.lower() not in _CONTROLS)) or "control"
+        genes = sorted(gene for gene in genes if gene and not is_control(gene) and gene != control)
+        if genes and text != control:
+            return "+".join(genes)
+        return "control" if control in (None, text) else text  # a named control is the only one
 
     form = labels.map({label: one(text) for label, text in known.items()}).astype(str)
     if not (form == "control").any():
@@ -95,11 +84,9 @@ def _from_zip(path: Path, budget: float = 64e9) -> Path:
             )
         out = path.with_suffix(".h5ad")
         if not out.exists() or out.stat().st_size != members[0].file_size:
-            part = out.with_name(out.name + ".part")
-            with archive.open(members[0]) as source, open(part, "wb") as target:
+            with replacing(out) as new, archive.open(members[0]) as source, open(new, "wb") as target:
                 while block := source.read(2**20):
                     target.write(block)
-            part.replace(out)
     return out
 
 
@@ -118,18 +105,28 @@ def _fetch_screen(name: str, cache: str | Path | None, progress: bool) -> Path |
 
 # %% ../nbs/14_screen.ipynb #load-screen
 def load_screen(
-    data: str | Path | AnnData,  # a name in `SCREENS`, "scperturb:NAME", the path of a file, or cells in memory
+    data: str | Path | AnnData,  # a name in SCREENS, "scperturb:NAME", the path of a file, or cells in memory
     *,
     key: str | None = None,  # the column of obs with the labels; None: look for it
-    control: str | None = None,  # the label of unperturbed cells; None: the usual words
+    control: str | None = None,  # the label of unperturbed cells, no other then; None: the usual words
     separator: str = "+",  # between the genes of a pair
     cache: str | Path | None = None,  # folder for downloads
     progress: bool = True,  # show bars
-    **options: Any,  # for `prepare`: min_cells, genes, values, ...
+    **options: Any,  # for prepare: min_cells, genes, values, ...
 ) -> AnnData:
-    """A prepared screen with `obs["perturbation"]` in one form; the labels as published stay in their column.
+    """Returns a prepared screen, (cells, genes), with `obs["perturbation"]` in one form.
 
-    Raises `KeyError` without such a column, `ValueError` without a control, and what `load` raises.
+    The labels as published stay in their column. Who is the control is logged: where several labels look like one they
+    are taken together, with a WARNING, unless `control` names one.
+
+    Raises `KeyError` without a column of labels or for a `control` that is none of them, `ValueError` without control
+    cells, and what `load` raises.
+
+    Examples
+    --------
+    >>> screen = vcell.load_screen(toy_screen(seed=0, n_cells=40))
+    >>> screen.obs["perturbation"].value_counts()["control"]
+    160
     """
     name = data if isinstance(data, str) else ""
     path = _fetch_screen(name, cache, progress)
@@ -137,26 +134,35 @@ def load_screen(
     if name in SCREENS and "gene_name" in adata.var:
         adata.var_names = adata.var["gene_name"].astype(str)
         adata.var_names_make_unique()
-    found = key or next((column for column in _COLUMNS if column in adata.obs), None)
+    found = key or next((name for name in _COLUMNS if name in adata.obs), None)
     if found not in adata.obs:
-        raise KeyError(
-            f"Did not find {key or 'labels of perturbations'} in obs. It has {', '.join(adata.obs)}: name it with key=."
-        )
+        what = key or "labels of perturbations"
+        raise KeyError(f"Did not find {what} in obs. It has {', '.join(adata.obs)}: name it with key=.")
     between = "_" if name.startswith("scperturb:") and separator == "+" else separator
     labels = _one_form(adata.obs[found], control, between)
-    if "values" in adata.uns.get("vcell", {}) and not options:
-        screen = as_prepared(adata).copy()
-    else:
-        screen = prepare(adata, **options)
+    _say_control(adata.obs[found][labels == "control"])
+    ready = "values" in adata.uns.get("vcell", {}) and not options
+    screen = as_prepared(adata).copy() if ready else prepare(adata, **options)
     screen.obs["perturbation"] = pd.Categorical(labels.loc[screen.obs_names])
     return screen
+
+
+def _say_control(labels: pd.Series) -> None:
+    "Logs which labels are the control, and how many cells."
+    told = [f"{label} ({n:,} cells)" for label, n in labels.astype(str).value_counts().items()]
+    if len(told) == 1:
+        log.info("control: %s", told[0])
+    else:
+        log.warning("control: %s, taken together: name one with control= to keep the others apart", ", ".join(told))
 
 # %% ../nbs/14_screen.ipynb #effects-noun
 @dataclass(frozen=True, repr=False)
 class Effects:
     """What each perturbation changes: the mean log-normalised profile of its cells minus that of control cells.
 
-    Made by `effects`; `effects[names]` has only these perturbations.
+    Made by `effects`; `effects[names]` has only these perturbations. `change` and its standard `error` are tables
+    (perturbations, genes), `control` (genes,) is the mean of the control cells, `cells` (perturbations,) their number;
+    with a test `score` is its z, and `changed` says which genes truly changed, both (perturbations, genes).
     """
 
     change: pd.DataFrame  # (perturbations, genes)
@@ -172,9 +178,22 @@ class Effects:
         return list(self.change.index)
 
     @property
+    def own(self) -> np.ndarray:
+        "Which genes a perturbation acts on itself, (perturbations, genes): they are left out of every score."
+        names = [targets(name) for name in self.change.index]
+        return np.array([self.change.columns.isin(genes) for genes in names]).reshape(self.change.shape)
+
+    @property
+    def own_share(self) -> float:
+        "Median relative change of a perturbed gene itself: -1 for a whole knock-out; NaN where none was measured."
+        control = self.control.to_numpy(dtype=float)
+        shares = (self.change.to_numpy(dtype=float) / np.where(control > 0.05, control, np.nan))[self.own]
+        return float(np.nanmedian(shares)) if np.isfinite(shares).any() else float("nan")
+
+    @property
     def size(self) -> pd.DataFrame:
         "Length of each effect, what sampling noise alone would give, and how many genes changed."
-        own = pd.DataFrame(_own(self), index=self.change.index, columns=self.change.columns)
+        own = pd.DataFrame(self.own, index=self.change.index, columns=self.change.columns)
         frame = pd.DataFrame({
             "cells": self.cells,
             "length": np.sqrt((self.change**2).mask(own, 0).sum(axis=1)),
@@ -184,8 +203,8 @@ class Effects:
             frame["changed genes"] = self.changed.mask(own, False).sum(axis=1)
         return frame.sort_values("length", ascending=False)
 
-    def __getitem__(self, names: Sequence[str]) -> "Effects":
-        chosen = list(names)
+    def __getitem__(self, names: str | Sequence[str]) -> "Effects":
+        chosen = [names] if isinstance(names, str) else list(names)
         if unknown := [name for name in chosen if name not in self.change.index]:
             raise KeyError(f"Did not find {unknown[0]!r}. There are {', '.join(self.change.index[:8])} …")
         parts = {name: getattr(self, name) for name in ("change", "error", "cells", "score", "changed")}
@@ -201,7 +220,7 @@ class Effects:
 
         size = self.size[::-1].tail(40)
         ax = ax or plt.subplots(figsize=(5, 0.17 * len(size) + 0.9), layout="constrained")[1]
-        names = [name.replace("$", r"\$") for name in size.index]
+        names = [named(name) for name in size.index]
         ax.hlines(names, size["noise"], size["length"], color="0.8", lw=1.5)
         ax.plot(size["noise"], names, "|", color="0.5", ms=7, label="sampling noise alone")
         ax.plot(size["length"], names, "o", color="#d1701f", ms=4, label="measured")
@@ -217,60 +236,8 @@ class Effects:
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>" + self.size.head(10).round(2).to_html(escape=True)
 
-
-def _own(effects: Effects) -> np.ndarray:
-    "Which genes a perturbation acts on itself, (perturbations, genes): they are left out of every score."
-    place = {gene: column for column, gene in enumerate(effects.change.columns)}
-    own = np.zeros(effects.change.shape, bool)
-    for row, name in enumerate(effects.change.index):
-        own[row, [place[gene] for gene in targets(name) if gene in place]] = True
-    return own
-
-
-def _own_share(effects: Effects) -> float:
-    "Median relative change of a perturbed gene itself: -1 for a whole knock-out; NaN where none was measured."
-    control = effects.control.to_numpy(dtype=float)
-    shares = (effects.change.to_numpy(dtype=float) / np.where(control > 0.05, control, np.nan))[_own(effects)]
-    return float(np.nanmedian(shares)) if np.isfinite(shares).any() else float("nan")
-
-# %% ../nbs/14_screen.ipynb #effects
+# %% ../nbs/14_screen.ipynb #tests
 Test = Literal["wilcoxon", "welch"]
-
-
-def effects(
-    adata: AnnData,  # prepared, with obs["perturbation"]
-    *,
-    min_cells: int = 20,  # perturbations with fewer are left out, and said
-    test: Test | None = None,  # of each gene against control, for the scores that need to know which genes changed
-) -> Effects:
-    "The `Effects` of a screen. Raises `KeyError` without labels, `ValueError` without control or perturbations."
-    adata = as_prepared(adata)
-    if "perturbation" not in adata.obs:
-        raise KeyError(
-            f"Did not find obs['perturbation']; obs has {', '.join(adata.obs)}. load_screen(adata, key=...) writes it."
-        )
-    code, names = pd.factorize(adata.obs["perturbation"].astype(str), sort=True)
-    cells = pd.Series(np.bincount(code), index=pd.Index(names))
-    if few := [name for name in names if cells[name] < min_cells]:
-        log.info("left out, fewer than %d cells: %s", min_cells, ", ".join(few))
-    kept = [name for name in names if cells[name] >= min_cells and name != "control"]
-    if "control" in few or "control" not in names or not kept:
-        raise ValueError(
-            f"Found {cells.get('control', 0)} control cells and {len(kept)} perturbations with at least {min_cells} "
-            "cells. Expected both; labels are 'control' and genes: see load_screen."
-        )
-    X = sp.csr_matrix(adata.X, dtype=np.float64)
-    group = sp.csr_matrix((np.ones(len(code)), (code, np.arange(len(code)))), shape=(len(names), len(code)))
-    mean = pd.DataFrame((group @ X).toarray(), index=names, columns=adata.var_names).div(cells, axis=0)
-    square = pd.DataFrame((group @ X.multiply(X)).toarray(), index=names, columns=adata.var_names).div(cells, axis=0)
-    variance = (square - mean**2).clip(lower=0).div(np.maximum(cells - 1, 1), axis=0)
-    change = mean.loc[kept] - mean.loc["control"]
-    found = Effects(change, np.sqrt(variance.loc[kept] + variance.loc["control"]), mean.loc["control"], cells.loc[kept])
-    if test not in (None, "wilcoxon", "welch"):
-        raise ValueError(f"Found test={test!r}. Expected 'wilcoxon', or 'welch', which is faster, or None.")
-    return (
-        found if test is None else replace(found, **(_wilcoxon(adata, kept) if test == "wilcoxon" else _welch(found)))
-    )
 
 
 def _welch(found: Effects) -> dict[str, pd.DataFrame]:
@@ -298,6 +265,49 @@ def _wilcoxon(adata: AnnData, names: Sequence[str]) -> dict[str, pd.DataFrame]:
     )
     return {"score": score.fillna(0.0), "changed": adjusted < 0.05}
 
+# %% ../nbs/14_screen.ipynb #effects
+def effects(
+    adata: AnnData,  # prepared, with obs["perturbation"]
+    *,
+    min_cells: int = 20,  # perturbations with fewer are left out, and said
+    test: Test | None = None,  # of each gene against control, for the scores that need to know which genes changed
+) -> Effects:
+    """Returns the `Effects` of a screen: what each perturbation changed, (perturbations, genes), and how surely.
+
+    Changes are differences of mean log-normalised profiles; errors come from the spread over cells. Raises `KeyError`
+    without labels, `ValueError` without enough control cells or perturbations, and for an unknown test.
+
+    Examples
+    --------
+    >>> measured = vcell.effects(screen, test="wilcoxon")
+    >>> measured.size.head()
+    """
+    if test not in (None, "wilcoxon", "welch"):
+        raise ValueError(f"Found test={test!r}. Expected 'wilcoxon', or 'welch', which is faster, or None.")
+    adata = as_prepared(adata)
+    if "perturbation" not in adata.obs:
+        raise KeyError(f"No obs['perturbation'] in {', '.join(adata.obs)}. load_screen(adata, key=...) writes it.")
+    code, names = pd.factorize(adata.obs["perturbation"].astype(str), sort=True)
+    cells = pd.Series(np.bincount(code), index=pd.Index(names))
+    if few := [name for name in names if cells[name] < min_cells]:
+        log.info("left out, fewer than %d cells: %s", min_cells, ", ".join(few))
+    kept = [name for name in names if cells[name] >= min_cells and name != "control"]
+    if "control" in few or "control" not in names or not kept:
+        raise ValueError(
+            f"Found {cells.get('control', 0)} control cells and {len(kept)} perturbations with at least {min_cells} "
+            "cells. Expected both; labels are 'control' and genes: see load_screen."
+        )
+    X = sp.csr_matrix(adata.X, dtype=np.float64)
+    group = sp.csr_matrix((np.ones(len(code)), (code, np.arange(len(code)))), shape=(len(names), len(code)))
+    mean = pd.DataFrame((group @ X).toarray(), index=names, columns=adata.var_names).div(cells, axis=0)
+    square = pd.DataFrame((group @ X.multiply(X)).toarray(), index=names, columns=adata.var_names).div(cells, axis=0)
+    variance = (square - mean**2).clip(lower=0).div(np.maximum(cells - 1, 1), axis=0)
+    change = mean.loc[kept] - mean.loc["control"]
+    found = Effects(change, np.sqrt(variance.loc[kept] + variance.loc["control"]), mean.loc["control"], cells.loc[kept])
+    if test is None:
+        return found
+    return replace(found, **(_wilcoxon(adata, kept) if test == "wilcoxon" else _welch(found)))
+
 # %% ../nbs/14_screen.ipynb #halves
 def halves(
     adata: AnnData,  # prepared, with obs["perturbation"]
@@ -315,27 +325,7 @@ def halves(
     shared = [name for name in one.perturbations if name in two.change.index]
     return one[shared], two[shared]
 
-# %% ../nbs/14_screen.ipynb #gears-split
-def gears_split(
-    conditions: Iterable[str],  # labels as GEARS publishes them, such as "KLF1+ctrl"; obs["condition"]
-    *,
-    seed: int = 1,
-    train_genes: float = 0.75,
-    train_pairs: float = 0.75,  # of the pairs whose genes are both seen
-) -> dict[str, list[str]]:
-    """Perturbations by part: train, val, test, and the parts of test by how many genes were seen, as the split
-    "simulation" of GEARS has them (Roohani 2023).
-    """
-    published = [name for name in pd.unique(np.asarray(list(conditions), dtype=object)) if name != "ctrl"]
-    train, parts = _simulate(published, train_genes, train_pairs, seed)
-    test = [name for part in parts.values() for name in part]
-    train, held = _simulate(train, 0.9, 0.9, seed)
-    val = [name for part in held.values() for name in part]
-    form = {name: "+".join(sorted(_genes(name))) for name in published}
-    split = {"train": train, "val": val, "test": test} | parts
-    return {part: sorted({form[name] for name in names}) for part, names in split.items()}
-
-
+# %% ../nbs/14_screen.ipynb #simulate
 def _genes(name: str) -> list[str]:
     return [gene for gene in name.split("+") if gene != "ctrl"]
 
@@ -355,6 +345,27 @@ def _simulate(names: list[str], genes: float, pairs: float, seed: int) -> tuple[
     held["unseen_single"] = [name for name in single if not known[name]]
     return [name for name in single if known[name]] + sorted(drawn), held
 
+# %% ../nbs/14_screen.ipynb #gears-split
+def gears_split(
+    conditions: Iterable[str],  # labels as GEARS publishes them, such as "KLF1+ctrl"; obs["condition"]
+    *,
+    seed: int = 1,
+    train_genes: float = 0.75,
+    train_pairs: float = 0.75,  # of the pairs whose genes are both seen
+) -> dict[str, list[str]]:
+    """Returns perturbations by part: train, val, test, and the parts of test by how many genes were seen.
+
+    The split "simulation" of GEARS (Roohani 2023).
+    """
+    published = [name for name in pd.unique(np.asarray(list(conditions), dtype=object)) if name != "ctrl"]
+    train, parts = _simulate(published, train_genes, train_pairs, seed)
+    test = [name for part in parts.values() for name in part]
+    train, held = _simulate(train, 0.9, 0.9, seed)
+    val = [name for part in held.values() for name in part]
+    form = {name: "+".join(sorted(_genes(name))) for name in published}
+    split = {"train": train, "val": val, "test": test} | parts
+    return {part: sorted({form[name] for name in names}) for part, names in split.items()}
+
 # %% ../nbs/14_screen.ipynb #check-leak
 def check_no_leak(
     train: AnnData | Iterable[str],  # cells, or labels of perturbations
@@ -368,9 +379,7 @@ def check_no_leak(
     """
     sides = []
     for side in (train, test):
-        if isinstance(side, AnnData) and by not in side.obs:
-            raise KeyError(f"Did not find {by!r} in obs. It has {', '.join(side.obs)}.")
-        labels = side.obs[by].astype(str).unique() if isinstance(side, AnnData) else side
+        labels = column(side.obs, by).astype(str).unique() if isinstance(side, AnnData) else side
         sides.append(
             {"+".join(sorted(targets(str(label)))) if by == "perturbation" else str(label) for label in labels}
         )
