@@ -230,13 +230,16 @@ class Scan:
 
     `values` stores the pairs that were computed, a zero effect among them; nothing is stored for a gene that is at its
     level already.
+
+    Examples
+    --------
+    >>> found.ranking(min_cells=10).head()
+    >>> found.effects["CD3D"].describe()
     """
 
     values: sp.csr_matrix
     obs: pd.DataFrame  # the cells
-    genes: (
-        pd.DataFrame
-    )  # by gene: level, abundance (mean log-normalised in these cells); of a direction also difference
+    genes: pd.DataFrame  # by gene: level, abundance (its mean in these cells), of a direction difference
     readout: str
     kind: str  # of the effect
     source: str  # what the effect was read from
