@@ -339,6 +339,8 @@ def unpack(arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> Assoc
         for name, shape in record["shapes"].items()
     }
     std = np.where(arrays["std"] == 0, np.inf, arrays["std"])
-    told = {name: record[name] for name in ("name", "unmeasured", "read_from", "left_in") if name in record}
-    known = {name: matrices.get(name) for name in ("sets", "edges")}
-    return Association(record["genes"], matrices["X"], arrays["removed"], std, **known, **told)
+    sets, edges = matrices.get("sets"), matrices.get("edges")
+    return Association(
+        record["genes"], matrices["X"], arrays["removed"], std, sets, record["name"], record["unmeasured"], edges,
+        record.get("read_from", "cells"), record.get("left_in", []),
+    )  # fmt: skip

@@ -11,9 +11,9 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .files import replacing
 from .kernels import Pattern, sampled_product, weighted_sums
 
 # %% ../nbs/05_model.ipynb #config
@@ -381,27 +382,15 @@ def write_folder(
         raise FileExistsError(f"Found something at {path}. Choose another name, or pass overwrite=True to replace it.")
     if path.exists() and not (path.is_dir() and {file.name for file in path.iterdir()} <= _FILES):
         raise FileExistsError(f"Found something that is not ours at {path}, and leave it there. Choose another name.")
-    path.parent.mkdir(parents=True, exist_ok=True)
     blob = save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     record = record | {"sha256": hashlib.sha256(blob).hexdigest()}
-    new, old = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("new", "old"))
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
-    try:
+    with replacing(path) as new:
+        new.mkdir()
         for name, content in (("tensors.safetensors", blob), ("record.json", json.dumps(record, indent=1).encode())):
             with open(new / name, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        if path.exists():
-            path.rename(old)
-        new.rename(path)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        if old.exists() and not path.exists():
-            old.rename(path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
     return path
 
 # %% ../nbs/05_model.ipynb #read-folder
@@ -438,6 +427,7 @@ def read_folder(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 # %% ../nbs/05_model.ipynb #save-load
 _FORMAT = {"format": "vcell model", "format_version": 1}
+_READERS = {"vcell response": ("vcell.response", "read_response")}  # by format: what later chapters save
 
 
 def _describe(model: MaskedAutoencoder) -> dict[str, Any]:
@@ -447,15 +437,23 @@ def _describe(model: MaskedAutoencoder) -> dict[str, Any]:
 
 
 def load_model(
-    path: str | Path,  # the folder that `save` made
+    path: str | Path,  # the folder that save made
     *,
-    device: str = "cpu",
-) -> MaskedAutoencoder:
-    """The model of a folder, ready to predict.
+    device: str = "cpu",  # of a network
+) -> Any:
+    """Whatever `save` wrote into a folder: a `MaskedAutoencoder`, ready to predict, or a `Response`.
 
-    Raises `FileNotFoundError`, or `ValueError` for a folder that is damaged or no model.
+    Raises `FileNotFoundError`, or `ValueError` for a folder that is damaged, or written by another version.
+
+    Examples
+    --------
+    >>> model.save("my-cell")
+    >>> vcell.load_model("my-cell")
     """
     tensors, record = read_folder(path)
+    if record.get("format") in _READERS:
+        module, name = _READERS[record["format"]]
+        return getattr(import_module(module), name)(path)
     if record.get("format") != _FORMAT["format"] or record.get("format_version") != _FORMAT["format_version"]:
         raise ValueError(
             f"Found {record.get('format')!r}, version {record.get('format_version')!r}, in {path}. "

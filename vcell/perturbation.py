@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 from .association import _WORTH, Association, Change, associate, levels_of, worth_in_words
 from .batches import Cells, cells_of
 from .cells import control_rows, find_genes, named, rows_of
-from .evaluation import _profiles, cells_for
+from .evaluation import cells_for, profiles_of
 from .map import CellMap, embed
 from .masking import hide, hold, visible
 from .model import MaskedAutoencoder
@@ -285,7 +285,7 @@ def perturb(
     parts = slices(len(arrays), 0)
     for part in tqdm(parts, desc="perturbing", unit="batch", disable=not progress or len(parts) < 2):
         delta[part], std[part] = in_order(effect, model.genes, arrays[part], asked.hold)
-    before = _profiles(model, arrays)
+    before = profiles_of(model, arrays)
     before[:, asked.columns] = arrays.levels(asked.genes)
     after = np.maximum(before + delta, 0)
     after[:, asked.columns] = asked.levels
@@ -522,7 +522,7 @@ def start_of(
     chosen = chosen_cells(model, adata, cells, asked)
     arrays, total = cells_of(chosen), np.zeros(len(model.genes))
     for part in _parts(slices(len(arrays), 0), "expected profiles", progress):
-        total += _profiles(model, arrays[part]).sum(0, dtype=np.float64)
+        total += profiles_of(model, arrays[part]).sum(0, dtype=np.float64)
     return Start(model, adata, arrays, list(chosen.obs_names), (total / len(arrays)).astype(np.float32))
 
 # %% ../nbs/11_perturbation.ipynb #ramp

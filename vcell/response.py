@@ -22,7 +22,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from tqdm.auto import tqdm
 
-from .association import Association, Change, _pack, _unpack, levels_of
+from .association import Association, Change, levels_of, pack, unpack
 from .batches import Cells
 from .cells import as_prepared, find_genes, named
 from .model import MaskedAutoencoder, read_folder, write_folder
@@ -409,7 +409,7 @@ class Response:
                 parts[f"rows{number}.{part}"] = getattr(rows.rows, part).astype(np.int64)
         said: dict[str, Any] | None = None
         if self.prior is not None:
-            arrays, said = _pack(self.prior)
+            arrays, said = pack(self.prior)
             parts |= {f"prior.{name}": array for name, array in arrays.items()}
         kinds = [{"genes": rows.genes, "features": rows.rows.shape[1]} for rows in self.kinds]
         mixture = vars(self.mixture) | {"features": list(self.mixture.features)}
@@ -511,7 +511,7 @@ def _response_of(arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) ->
     mixture = _Mixture(**(record["mixture"] | {"features": tuple(record["mixture"]["features"])}))
     own_share = float("nan") if record["own_share"] is None else float(record["own_share"])
     said = {name.removeprefix("prior."): array for name, array in arrays.items() if name.startswith("prior.")}
-    prior = _unpack(said, record["prior"]) if record.get("prior") else None
+    prior = unpack(said, record["prior"]) if record.get("prior") else None
     numbers = (arrays["measured"], arrays["noise"], arrays["control"])
     return Response(
         record["genes"], record["perturbations"], *numbers, kinds, mixture, own_share, record["name"], prior

@@ -21,6 +21,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from .batches import Cells, cells_of, ranks
+from .cells import column, find_genes, named, room_for
+from .kernels import Pattern, weighted_sums
+from .model import MaskedAutoencoder
 from vcell.perturbation import (
     Effect,
     Network,
@@ -33,11 +37,6 @@ from vcell.perturbation import (
     start_of,
     words_of,
 )
-
-from .batches import Cells, cells_of, ranks
-from .cells import column, find_genes, named, room_for
-from .kernels import Pattern, weighted_sums
-from .model import MaskedAutoencoder
 
 # %% ../nbs/12_scans.ipynb #ways
 def _ways(X: sp.csr_matrix, asked: Request) -> sp.csr_matrix:
