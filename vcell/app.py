@@ -30,7 +30,6 @@ from .explorer import Explorer, ExplorerState
 from .files import _cache_folder, load
 from .map import CellMap, embed
 from .model import MaskedAutoencoder, load_model, read_folder, write_folder
-from .perturbation import By
 
 log = logging.getLogger("vcell")
 
@@ -76,7 +75,7 @@ def write_bundle(
     adata: AnnData,  # cells
     *,
     map: CellMap | None = None,  # of these cells; None: made now
-    response: Any = None,  # a `ResponseModel`, offered as where effects come from, and used first
+    response: Any = None,  # a Response, offered as where effects come from, and used first
     where: Mapping[str, str] | None = None,  # Python that gives model, adata and by; None: read from the bundle
     begin: Mapping[str, Any] | None = None,  # cell, hold and color to begin with
 ) -> Path:
@@ -115,12 +114,8 @@ def read_bundle(folder: str | Path) -> ExplorerState:
     model, adata = load_model(folder / "model"), load(folder / "cells.h5ad", progress=False)
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     map = CellMap(list(model.genes), obs=adata.obs, neighbours=int(record["neighbours"]), **arrays)
-    by: By = "association"
-    if (folder / "response").exists():
-        from vcell.response import load_response  # a second to import, which most visitors need not wait for
-
-        by = load_response(folder / "response")
-    places = {"model": ("load_model", "model"), "adata": ("load", "cells.h5ad"), "by": ("load_response", "response")}
+    by = load_model(folder / "response") if (folder / "response").exists() else None
+    places = {"model": ("load_model", "model"), "adata": ("load", "cells.h5ad"), "by": ("load_model", "response")}
     where = {name: f"vcell.{call}({str(folder.resolve() / part)!r})" for name, (call, part) in places.items()}
     state = ExplorerState(model, adata, by=by, map=map, where=where | record["where"])
     begin = record["begin"]
@@ -147,7 +142,7 @@ def bundle_for(
     model: str | Path,  # the folder of a model
     data: str | Path,  # cells: a file, or what `load` takes
     *,
-    response: str | Path | None = None,  # the folder of a `ResponseModel`
+    response: str | Path | None = None,  # the folder of a response
     cache: str | Path | None = None,  # where bundles are kept
 ) -> Path:
     "The bundle of these, made when it is asked for first and kept as long as the files stay as they are."
@@ -159,9 +154,7 @@ def bundle_for(
     where = {"model": f"vcell.load_model({str(model)!r})", "adata": f"vcell.load({str(data)!r})"}
     learned = None
     if response is not None:
-        from vcell.response import load_response
-
-        learned, where["by"] = load_response(response), f"vcell.load_response({str(response)!r})"
+        learned, where["by"] = load_model(response), f"vcell.load_model({str(response)!r})"
     log.info("laying out the map of %s cells: about a minute for 10,000", f"{adata.n_obs:,}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as new:
