@@ -1,7 +1,7 @@
 """The explorer in a real browser, started as a user starts it.
 
     python .ci/browser.py test [--shots FOLDER]              walk through it by mouse and by keyboard; exits 1 if a check fails
-    python .ci/browser.py latency [--cells N] [--genes N]    from a key press to the new path on the map, both maps
+    python .ci/browser.py latency [--cells N] [--genes N]    from a key press to the new path on the map
     python .ci/browser.py start [--times N]                  seconds from the command to the first picture
     python .ci/browser.py memory [--visitors N]              memory of the kernels of several visitors at once
 
@@ -157,14 +157,15 @@ def by_mouse(visit: Visit, shots: Path | None) -> None:
         document.querySelector("input[list]").value)""", timeout=LONG)
     said = hold(visit, "LYZ")
     assert "LYZ" in said and "CST3" in said, said
-    page.locator(".noUi-handle").nth(1).focus()
+    page.get_by_role("slider", name="LYZ").focus()
     moved = visit.after(lambda: page.keyboard.press("ArrowRight"))
     assert moved != said, "the slider changed nothing"
     assert "0.00" in visit.after(lambda: page.get_by_role("button", name="Knock out").last.click()).split("LYZ")[1]
     visit.after(lambda: page.get_by_role("button", name="Restore").last.click())
     expect(page.get_by_text("Prediction, not measurement").first).to_be_visible()
-    for panel in ("Before and after", "Genes over steps", "Heat map", "Dose-response", "Genes up and down"):
-        visit.after(lambda panel=panel: page.get_by_role("button", name=panel, exact=True).click())
+    for panel in ("Before and after", "Genes over levels", "Map", "Genes up and down"):
+        visit.after(lambda panel=panel: page.get_by_label("Figure", exact=True).select_option(panel))
+        expect(page.get_by_role("img", name=f"{panel}. The genes that change most")).to_be_visible()
         visit.shot(shots, panel.lower().replace(" ", "-"))
     assert visit.saved("Genes (CSV)").startswith(b"gene,before,after,change,std")
     assert visit.saved("Steps (CSV)").startswith(b"step,") and b"total_counts" in visit.saved("Cells (CSV)")
@@ -175,9 +176,9 @@ def by_mouse(visit: Visit, shots: Path | None) -> None:
     lines += "\nassert len(path.states) == 21"
     subprocess.run([sys.executable, "-c", lines], check=True, env=os.environ | {"MPLBACKEND": "Agg"})
     visit.after(lambda: page.get_by_label("Colour", exact=True).fill("NKG7"))
-    visit.after(lambda: page.get_by_role("button", name="Zoom to the path").click())
+    visit.after(lambda: page.get_by_label("Zoom to the path", exact=True).click())
     visit.shot(shots, "zoomed")
-    visit.after(lambda: page.get_by_role("button", name="Zoom to the path").click())
+    visit.after(lambda: page.get_by_label("Zoom to the path", exact=True).click())
     page.mouse.move(box["x"] + 0.05 * box["width"], box["y"] + 0.03 * box["height"])
     page.mouse.down()
     for across, down in ((0.62, 0.03), (0.62, 0.6), (0.05, 0.6)):
@@ -204,6 +205,8 @@ def by_keyboard(visit: Visit, shots: Path | None) -> None:
     visit.after(lambda: page.keyboard.press("Space"))
     visit.tab_to("Gene")
     page.keyboard.type("NKG7")
+    page.wait_for_function("""() => [...document.querySelectorAll("datalist")].some(
+        list => list.options.length && [...list.options].every(each => each.value.includes("NKG7")))""", timeout=LONG)
     visit.tab_to("Hold this gene")
     assert "NKG7" in visit.after(lambda: page.keyboard.press("Enter"))
     visit.tab_to("NKG7")
@@ -215,8 +218,8 @@ def by_keyboard(visit: Visit, shots: Path | None) -> None:
                  "picks the cell under it, plus and minus zoom, 0 shows all.")  # fmt: skip
     for key in ("ArrowLeft", "ArrowUp", "ArrowDown", "+", "0"):
         page.keyboard.press(key)
-    visit.tab_to("Heat map")
-    visit.after(lambda: page.keyboard.press("Enter"))
+    visit.tab_to("Figure")
+    visit.after(lambda: page.keyboard.press("ArrowDown"))
     visit.tab_to("Genes (CSV)")
     with page.expect_download(timeout=LONG) as waiting:
         page.keyboard.press("Enter")
@@ -250,30 +253,6 @@ def slow_work(visit: Visit, shots: Path | None) -> None:
     visit.after(lambda: page.get_by_label("Effect by", exact=True).select_option("association"))
 
 
-def in_webgl(visit: Visit, shots: Path | None) -> None:
-    page = visit.page
-    visit.after(lambda: page.get_by_label("Map", exact=True).select_option("WebGL"))
-    canvas = page.locator("canvas").first
-    canvas.wait_for(timeout=LONG)
-    page.locator(".noUi-handle").first.focus()
-    visit.after(lambda: page.keyboard.press("ArrowRight"))
-    page.wait_for_timeout(1500)  # it draws in its own time
-    visit.shot(shots, "webgl")
-    box = canvas.bounding_box()
-    assert box is not None
-    chosen, count = page.locator(".vcell-status").inner_text(), 0
-    for across in range(2, 19):
-        for down in range(2, 19):
-            page.mouse.move(box["x"] + across / 20 * box["width"], box["y"] + down / 20 * box["height"])
-            page.mouse.click(box["x"] + across / 20 * box["width"], box["y"] + down / 20 * box["height"])
-            count += 1
-            if count % 10 == 0:
-                page.wait_for_timeout(300)
-                if page.locator(".vcell-status").inner_text() != chosen:
-                    return
-    raise AssertionError("no click on the WebGL map chose another cell")
-
-
 def in_narrow(visit: Visit, shots: Path | None) -> None:
     wide = visit.page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
     visit.shot(shots, "narrow")
@@ -284,21 +263,36 @@ def markup(visit: Visit, shots: Path | None) -> None:
     page = visit.page
     visit.shot(shots, "markup")
     assert "<img src=x" in page.locator(".vcell-status").inner_text(), "a cell's name is shown as it is"
-    visit.after(lambda: page.get_by_label("Map", exact=True).select_option("WebGL"))
-    page.locator("canvas").first.wait_for(timeout=LONG)
-    expect(page.get_by_text("<script>hit()</script>").first).to_be_visible()
     page.get_by_label("Gene", exact=True).fill("<b>NOBODY</b>")
     assert "<b>" in visit.after(lambda: page.get_by_role("button", name="Hold this gene").click(), "error")
     hold(visit, "<img src=y onerror=hit()>")
     assert page.locator("img[src=x], img[src=y]").count() == 0 and page.evaluate("() => window.wasHit") is None
 
 
+def portrait(visit: Visit, shots: Path | None) -> None:
+    """The picture of the page of the explorer: nbs/explorer.png."""
+    expect(visit.page.get_by_text('vcell.load_model("my-cell")').first).to_be_visible()
+    visit.shot(shots, "explorer")
+
+
+def neutral_bundle(folder: Path) -> Path:
+    """The demonstration, with the lines of Python of somebody's own model instead of where it lies on this machine."""
+    import json
+
+    from vcell.app import DEMO
+
+    copy = Path(shutil.copytree(DEMO, folder / "neutral"))
+    record = json.loads((copy / "map" / "record.json").read_text())
+    record["where"] = {"model": 'vcell.load_model("my-cell")', "adata": 'vcell.load("cells.h5ad")'}
+    (copy / "map" / "record.json").write_text(json.dumps(record))
+    return copy
+
+
 def strange_bundle(folder: Path) -> Path:
     """The demonstration with markup in names of a cell, a gene and a cell type."""
     import json
 
-    from vcell.app import DEMO
-    from vcell.app import read_bundle, write_bundle
+    from vcell.app import DEMO, read_bundle, write_bundle
     from vcell.model import load_model
 
     state = read_bundle(DEMO)
@@ -339,9 +333,11 @@ def test(shots: Path | None) -> int:
 
     with tempfile.TemporaryDirectory() as folder, browser() as chromium:
         with app() as (address, _):
-            for does in (by_mouse, by_keyboard, when_wrong, slow_work, in_webgl):
+            for does in (by_mouse, by_keyboard, when_wrong, slow_work):
                 walk(does, Visit(chromium, address))
             walk(in_narrow, Visit(chromium, address, width=420))
+        with served(neutral_bundle(Path(folder))) as address:
+            walk(portrait, Visit(chromium, address))
         with served(strange_bundle(Path(folder))) as address:
             walk(markup, Visit(chromium, address))
     print(f"browser: {failed} failed")
@@ -374,7 +370,7 @@ WATCH = """selector => {
 def latency(n_cells: int, n_genes: int, presses: int = 40) -> None:
     """From a key press on a slider to the new path on the map: median, 90th percentile."""
     from vcell.app import write_bundle
-    from vcell.evaluation import CellMap, embed
+    from vcell.map import CellMap, embed
     from vcell.model import Config
     from vcell.toy import toy_atlas
     from vcell.training import fit
@@ -389,25 +385,21 @@ def latency(n_cells: int, n_genes: int, presses: int = 40) -> None:
         cell = atlas.obs_names[int((atlas[:few, gene].X.toarray().ravel() > 0).argmax())]
         bundle = write_bundle(Path(folder) / "b", model, atlas, map=map, begin={"cell": str(cell), "hold": {gene: 0.5}})
         del atlas, map
-        for name in ("picture", "WebGL") if n_cells <= 100_000 else ("picture",):
-            with served(bundle) as address:
-                visit = Visit(chromium, address, patience=20 * LONG)
-                page = visit.page
-                if name == "WebGL":
-                    visit.after(lambda page=page: page.get_by_label("Map", exact=True).select_option("WebGL"))
-                    page.wait_for_timeout(3000)
-                for gap in (1000, 100):  # milliseconds between an answer and the next press
-                    page.evaluate(WATCH, PLAIN if name == "picture" else ".vcell-words")
-                    page.locator(".noUi-handle").first.focus()
-                    for press in range(presses):
-                        page.keyboard.press("ArrowRight" if press % 40 < 20 else "ArrowLeft")
-                        page.wait_for_function("n => took.length > n", arg=press, timeout=LONG)
-                        page.wait_for_timeout(gap)
-                    took = sorted(page.evaluate("() => took"))
-                    print(f"{n_cells:,} cells x {n_genes:,} genes, {name}, pressed {gap} ms after an answer: median "
-                          f"{statistics.median(took):.0f} ms, 90 % below {took[int(0.9 * len(took))]:.0f} ms "
-                          f"({presses} presses)", flush=True)  # fmt: skip
-                visit.context.close()
+        with served(bundle) as address:
+            visit = Visit(chromium, address, patience=20 * LONG)
+            page = visit.page
+            for gap in (1000, 100):  # milliseconds between an answer and the next press
+                page.evaluate(WATCH, PLAIN)
+                page.get_by_role("slider").first.focus()
+                for press in range(presses):
+                    page.keyboard.press("ArrowRight" if press % 40 < 20 else "ArrowLeft")
+                    page.wait_for_function("n => took.length > n", arg=press, timeout=LONG)
+                    page.wait_for_timeout(gap)
+                took = sorted(page.evaluate("() => took"))
+                print(f"{n_cells:,} cells x {n_genes:,} genes, pressed {gap} ms after an answer: median "
+                      f"{statistics.median(took):.0f} ms, 90 % below {took[int(0.9 * len(took))]:.0f} ms "
+                      f"({presses} presses)", flush=True)  # fmt: skip
+            visit.context.close()
 
 
 def repeated(atlas: Any, map: Any, n_cells: int, CellMap: Any) -> tuple[Any, Any]:

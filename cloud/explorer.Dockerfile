@@ -15,7 +15,7 @@ WORKDIR /home/vcell
 # one thread for each kernel, or visitors take the cores from each other
 ENV PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 MPLBACKEND=Agg
 # compiled loops and fonts are ready before the first visitor comes
-RUN python -c "from vcell.app import DEMO; from vcell.app import read_bundle; read_bundle(DEMO).path()"
+RUN python -c "from vcell.app import DEMO, read_bundle; read_bundle(DEMO).path()"
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/voila/static/voila.js', timeout=4).read(1)"]
