@@ -188,7 +188,7 @@ def _values(adata: AnnData, name: str) -> np.ndarray:
     near = _nearest(name, [*map(str, adata.obs.columns), *adata.var_names])
     raise KeyError(f"Did not find {name!r} among the columns of obs ({columns}) and the genes; {near}.")
 
-# %% ../nbs/00_cells.ipynb #compare
+# %% ../nbs/00_cells.ipynb #check-text
 _SIGNS: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], Any]]] = {
     ast.Eq: ("==", operator.eq), ast.NotEq: ("!=", operator.ne), ast.Lt: ("<", operator.lt),
     ast.LtE: ("<=", operator.le), ast.Gt: (">", operator.gt), ast.GtE: (">=", operator.ge),
@@ -207,7 +207,7 @@ def _check_text(name: str, values: np.ndarray, sign: str, other: Any) -> None:
     if other not in known:
         raise ValueError(f"No cell has {name} == {other!r}; {_nearest(other, known)}. It has {', '.join(known[:8])}.")
 
-
+# %% ../nbs/00_cells.ipynb #compare
 def _compare(adata: AnnData, left: Any, sign: type[ast.cmpop], right: Any) -> np.ndarray:
     "Which cells meet it, bool (cells,) or (); a side is a name (in a tuple), a number or a text."
     word, compare = _SIGNS[sign]
@@ -224,6 +224,17 @@ def _compare(adata: AnnData, left: Any, sign: type[ast.cmpop], right: Any) -> np
     if all(is_text) and word not in ("==", "!="):
         raise ValueError(f"Found {word!r} between texts. Expected == or !=, or 'in' and a list.")
     return np.asarray(compare(*sides), dtype=bool)
+
+# %% ../nbs/00_cells.ipynb #pair
+def _pair(adata: AnnData, left: ast.AST, sign: ast.cmpop, right: ast.AST, pieces: list[Any]) -> np.ndarray:
+    "Which cells meet one comparison, bool (cells,) or ()."
+    listed = isinstance(sign, ast.In | ast.NotIn)
+    rights = right.elts if listed and isinstance(right, ast.List | ast.Tuple) else [right]
+    if not rights or not all(isinstance(side, ast.Name) for side in (left, *rights)):
+        raise ValueError(f"Found something else where a name, a number or a text should be. {_EXPECTED}")
+    one, *several = (pieces[int(side.id[1:])] for side in (left, *rights) if isinstance(side, ast.Name))
+    found = reduce(operator.or_, (_compare(adata, one, ast.Eq if listed else type(sign), each) for each in several))
+    return ~found if isinstance(sign, ast.NotIn) else found
 
 # %% ../nbs/00_cells.ipynb #met
 def _met(adata: AnnData, node: ast.AST, pieces: list[Any], depth: int = 0) -> np.ndarray:
@@ -245,17 +256,6 @@ def _met(adata: AnnData, node: ast.AST, pieces: list[Any], depth: int = 0) -> np
             sides = [left, *others]
             return reduce(operator.and_, (_pair(adata, *each, pieces) for each in zip(sides, ops, others, strict=False)))
     raise ValueError(f"Found no condition, or one that is not known here. {_EXPECTED}")
-
-
-def _pair(adata: AnnData, left: ast.AST, sign: ast.cmpop, right: ast.AST, pieces: list[Any]) -> np.ndarray:
-    "Which cells meet one comparison, bool (cells,) or ()."
-    listed = isinstance(sign, ast.In | ast.NotIn)
-    rights = right.elts if listed and isinstance(right, ast.List | ast.Tuple) else [right]
-    if not rights or not all(isinstance(side, ast.Name) for side in (left, *rights)):
-        raise ValueError(f"Found something else where a name, a number or a text should be. {_EXPECTED}")
-    one, *several = (pieces[int(side.id[1:])] for side in (left, *rights) if isinstance(side, ast.Name))
-    found = reduce(operator.or_, (_compare(adata, one, ast.Eq if listed else type(sign), each) for each in several))
-    return ~found if isinstance(sign, ast.NotIn) else found
 
 # %% ../nbs/00_cells.ipynb #matching
 def matching(
@@ -302,7 +302,7 @@ def _mask_rows(adata: AnnData, mask: pd.Series, labelled: bool) -> np.ndarray:
         mask = mask.reindex(adata.obs_names)
     return np.flatnonzero(mask.to_numpy(bool))
 
-
+# %% ../nbs/00_cells.ipynb #name-rows
 def _name_rows(adata: AnnData, names: pd.Series) -> np.ndarray:
     "The row numbers of cells by name, in the order of the names."
     _check_names(adata.obs_names, "cell", "Cells by name need unique ones: adata.obs_names_make_unique() numbers them.")
@@ -1206,8 +1206,8 @@ def prepare(
     >>> import scanpy as sc, vcell
     >>> blood = sc.datasets.pbmc68k_reduced().raw.to_adata()
     >>> cells = vcell.prepare(blood, genes=200)
-    >>> cells.shape, cells.layers["counts"].max(), cells.uns["vcell"]["values"]
-    ((700, 200), 260.0, 'recovered')
+    >>> cells.shape, int(cells.layers["counts"].max()), cells.uns["vcell"]["values"]
+    ((700, 200), 259, 'recovered')
     """
     if values not in ("auto", "counts", "recovered", "log1p"):
         raise ValueError(f'values={values!r}: expected "auto", "counts", "recovered" or "log1p".')

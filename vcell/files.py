@@ -30,6 +30,27 @@ from tqdm.auto import tqdm
 
 from .cells import _check_anndata, _sample, _unversioned, as_prepared, prepare
 
+# %% ../nbs/01_files.ipynb #swap
+def _swap(new: Path, path: Path, old: Path) -> None:
+    "Let `new` take the place of `path`; where a folder is concerned, what was there steps aside to `old` first."
+    if not (path.is_dir() or (new.is_dir() and path.exists())):
+        new.replace(path)
+        return
+    path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
 # %% ../nbs/01_files.ipynb #replacing
 @contextmanager
 def replacing(path: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
@@ -66,28 +87,7 @@ def replacing(path: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
     finally:
         _remove(new)
 
-
-def _swap(new: Path, path: Path, old: Path) -> None:
-    "Let `new` take the place of `path`; where a folder is concerned, what was there steps aside to `old` first."
-    if not (path.is_dir() or (new.is_dir() and path.exists())):
-        new.replace(path)
-        return
-    path.rename(old)
-    try:
-        new.rename(path)
-    except BaseException:
-        old.rename(path)
-        raise
-    _remove(old)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-# %% ../nbs/01_files.ipynb #open-text
+# %% ../nbs/01_files.ipynb #size
 def _size(n_bytes: float) -> str:
     "Return a number of bytes in words."
     for unit in ("bytes", "kB", "MB", "GB"):
@@ -96,7 +96,7 @@ def _size(n_bytes: float) -> str:
         n_bytes /= 1000
     return f"{n_bytes:,.1f} TB"
 
-
+# %% ../nbs/01_files.ipynb #open-text
 def _open_text(path: Path) -> Any:
     "Return a text file opened as bytes, unpacked on the way if it is gzipped (its first bytes tell, not its name)."
     with open(path, "rb") as file:
@@ -107,6 +107,16 @@ def _open_text(path: Path) -> Any:
 def _unquoted(name: bytes) -> str:
     "Return a name without the quotes around it."
     return name.decode("utf-8", "replace").strip().strip("\"'")
+
+# %% ../nbs/01_files.ipynb #first-word
+def _first_word(texts: list[str]) -> str:
+    "Return the first text that is not a number."
+    for text in texts:
+        try:
+            float(text)
+        except ValueError:
+            return text
+    return ""
 
 # %% ../nbs/01_files.ipynb #parse-line
 def _parse_line(line: bytes, separator: bytes, n_values: int, where: str) -> tuple[str, np.ndarray, np.ndarray]:
@@ -134,16 +144,6 @@ def _parse_line(line: bytes, separator: bytes, n_values: int, where: str) -> tup
             "expected numbers."
         )
     return _unquoted(name), at[values != 0], values[values != 0].astype(np.float32)
-
-
-def _first_word(texts: list[str]) -> str:
-    "Return the first text that is not a number."
-    for text in texts:
-        try:
-            float(text)
-        except ValueError:
-            return text
-    return ""
 
 # %% ../nbs/01_files.ipynb #text-header
 def _text_header(file: Any, path: Path) -> tuple[list[str], bytes, Iterator[bytes]]:
@@ -258,7 +258,7 @@ def _peek(path: Path, budget: float) -> str:
         f"Readable are: {_READABLE}."
     )
 
-# %% ../nbs/01_files.ipynb #readers
+# %% ../nbs/01_files.ipynb #read-loom
 def _read_loom(path: Path) -> ad.AnnData:
     "Return a loom file; its names stand under CellID and Gene, or as anndata writes them."
     import h5py
@@ -269,7 +269,7 @@ def _read_loom(path: Path) -> ad.AnnData:
         genes = next((name for name in ("Gene", "var_names", "index") if name in file["row_attrs"]), "Gene")
     return sc.read_loom(path, obs_names=cells, var_names=genes)
 
-
+# %% ../nbs/01_files.ipynb #read-10x
 def _read_10x(path: Path) -> ad.AnnData:
     "Return the gene expression in a 10x h5 file; scanpy would select it before the matrix is checked."
     import scanpy as sc
@@ -317,7 +317,7 @@ def _cache_folder(cache: str | Path | None) -> Path:
 
     return Path(cache or os.environ.get("VCELL_CACHE") or pooch.os_cache("vcell")).expanduser()
 
-
+# %% ../nbs/01_files.ipynb #remember
 def _remember(path: Path) -> None:
     "Note the sha256 of a file whose content has proved right; `download` compares it from now on."
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -418,7 +418,7 @@ def _load_colon(cache: str | Path | None, progress: bool) -> ad.AnnData:
     adata.obs["biopsy"] = pd.Categorical(labels[0] + labels[1])
     return adata
 
-# %% ../nbs/01_files.ipynb #load-scanpy
+# %% ../nbs/01_files.ipynb #load-embedded
 def _load_embedded() -> ad.AnnData:
     "Return the 700 blood cells inside scanpy, log-normalised, with the cell types of the sorted reference populations."
     import scanpy as sc
@@ -430,7 +430,15 @@ def _load_embedded() -> ad.AnnData:
     adata.uns = {"bulk_labels_colors": colors, "cell_type_colors": colors}
     return adata
 
+# %% ../nbs/01_files.ipynb #datasets
+DATASETS = {
+    "pbmc68k": "700 human blood cells, 765 genes, inside scanpy: works offline (Zheng 2017)",
+    "pbmc3k": "2,700 human blood cells, 10x Genomics (Zheng 2017)",
+    "paul15": "2,730 mouse bone-marrow progenitors (Paul 2015)",
+    "colon": "11,175 human colon cells, healthy and ulcerative colitis, GSE116222 (Parikh 2019)",
+}
 
+# %% ../nbs/01_files.ipynb #load-scanpy
 def _load_scanpy(name: str, cache: str | Path | None) -> ad.AnnData:
     "Return a data set that scanpy downloads: pbmc3k, paul15, or an accession of the EBI Single Cell Expression Atlas."
     import scanpy as sc
@@ -450,14 +458,6 @@ def _load_scanpy(name: str, cache: str | Path | None) -> ad.AnnData:
         adata.obs["cell_type"] = adata.obs["paul15_clusters"]
     adata.var_names_make_unique()
     return adata
-
-
-DATASETS = {
-    "pbmc68k": "700 human blood cells, 765 genes, inside scanpy: works offline (Zheng 2017)",
-    "pbmc3k": "2,700 human blood cells, 10x Genomics (Zheng 2017)",
-    "paul15": "2,730 mouse bone-marrow progenitors (Paul 2015)",
-    "colon": "11,175 human colon cells, healthy and ulcerative colitis, GSE116222 (Parikh 2019)",
-}
 
 # %% ../nbs/01_files.ipynb #load
 def load(

@@ -200,11 +200,12 @@ def _toy_settle(
     for _ in range(200):
         x = _toy_steady(genes, edges, noise, {g: f * total for g, f in fraction.items()})
         settled = x[:, others].sum(1) / left
-        if np.all(np.abs(settled - total) <= 1e-14 * settled):
+        off = np.abs(settled - total)
+        if np.all(off <= 1e-14 * settled):
             break
         total = settled
     else:
-        if np.any(np.abs(settled - total) > 1e-9 * settled):
+        if np.any(off > 1e-9 * settled):
             raise RuntimeError("The toy cells did not settle in 200 rounds. Hold the genes at lower levels.")
     return x
 
