@@ -163,7 +163,9 @@ def _as_python(query: str) -> tuple[str, list[Any]]:
             code += f" {({'&': 'and', '|': 'or', '~': 'not'}).get(value, value)} "
             continue
         if code and code[-1] != " ":
-            raise ValueError(f"Found {value!r} in the query where a sign should be. {_EXPECTED} Text goes between quotes.")
+            raise ValueError(
+                f"Found {value!r} in the query where a sign should be. {_EXPECTED} Text goes between quotes."
+            )
         code += f"_{len(pieces)}"
         if kind == "word" and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value):
             pieces.append(float(value))
@@ -254,7 +256,9 @@ def _met(adata: AnnData, node: ast.AST, pieces: list[Any], depth: int = 0) -> np
             raise ValueError(f"Found {flag[0]} alone, which is not a column of true and false. {_EXPECTED}")
         case ast.Compare(left=left, ops=ops, comparators=others):
             sides = [left, *others]
-            return reduce(operator.and_, (_pair(adata, *each, pieces) for each in zip(sides, ops, others, strict=False)))
+            return reduce(
+                operator.and_, (_pair(adata, *each, pieces) for each in zip(sides, ops, others, strict=False))
+            )
     raise ValueError(f"Found no condition, or one that is not known here. {_EXPECTED}")
 
 # %% ../nbs/00_cells.ipynb #matching
@@ -292,12 +296,14 @@ def _mask_rows(adata: AnnData, mask: pd.Series, labelled: bool) -> np.ndarray:
     if len(mask) != adata.n_obs:
         raise ValueError(f"Found a mask of {len(mask)} cells. Expected one of {adata.n_obs}, as the data have.")
     if mask.isna().any():
-        raise ValueError(f"Found a mask without an answer for {mask.isna().sum():,} cells. Fill it: mask.fillna(False).")
+        raise ValueError(
+            f"Found a mask without an answer for {mask.isna().sum():,} cells. Fill it: mask.fillna(False)."
+        )
     if labelled and not mask.index.equals(adata.obs_names):
         if not (mask.index.is_unique and adata.obs_names.is_unique and mask.index.isin(adata.obs_names).all()):
             raise ValueError(
-                f"Found a mask whose index ({_sample(mask.index, 2)}) does not name the cells ({_sample(adata.obs_names, 2)})"
-                ". Expected adata.obs_names, in any order; a mask in the order of the cells is mask.to_numpy()."
+                f"Found a mask whose index ({_sample(mask.index, 2)}) does not name the cells "
+                f"({_sample(adata.obs_names, 2)}). Expected adata.obs_names, in any order; a mask in the order of the cells is mask.to_numpy()."
             )
         mask = mask.reindex(adata.obs_names)
     return np.flatnonzero(mask.to_numpy(bool))
@@ -309,8 +315,8 @@ def _name_rows(adata: AnnData, names: pd.Series) -> np.ndarray:
     rows = adata.obs_names.get_indexer(pd.Index(names, dtype=object))
     if (rows < 0).any():
         raise KeyError(
-            f"Did not find the cell {names.iloc[int((rows < 0).argmax())]!r}. Expected names as in adata.obs_names, such "
-            f"as {', '.join(adata.obs_names[:3])}; rows by number are adata.obs_names[rows]."
+            f"Did not find the cell {names.iloc[int((rows < 0).argmax())]!r}. Expected names as in adata.obs_names, "
+            f"such as {', '.join(adata.obs_names[:3])}; rows by number are adata.obs_names[rows]."
         )
     if len(set(rows)) < len(rows):
         raise ValueError("Found a cell named twice. Expected each cell once.")
@@ -337,7 +343,8 @@ _TREATMENTS = (
     "genetarget gene guide guides guideid guideidentity sgrna grna ko knockout knockdown kd overexpression"
 ).split()
 _TREATMENT = re.compile(
-    r"perturb|condition|treat|genotyp|stim|drug|compound|inhibitor|cytokine|ligand|disease|diagnosis|infect|mutation|crispr"
+    "perturb|condition|treat|genotyp|stim|drug|compound|inhibitor|cytokine|ligand|disease|diagnosis|infect|mutation|"
+    "crispr"
 )
 
 
@@ -365,7 +372,9 @@ def _having(obs: pd.DataFrame, label: str) -> dict[str, np.ndarray]:
         if name not in obs or (pd.api.types.is_numeric_dtype(obs[name]) and name not in treated):
             continue
         labels = pd.Categorical(obs[name])
-        words = [str(int(each)) if isinstance(each, float) and each == int(each) else str(each) for each in labels.categories]
+        words = [
+            str(int(each)) if isinstance(each, float) and each == int(each) else str(each) for each in labels.categories
+        ]
         cells = np.isin(labels.codes, [code for code, word in enumerate(words) if word == label])
         if cells.any():
             found[name] = cells
@@ -402,8 +411,8 @@ def rows_of(
     """The row numbers (chosen,) of cells: a name, several names, a mask, or a condition in words on obs and genes.
 
     A mask or a condition gives them in the order of the data, names in their own. A text that is the name of a cell is
-    that cell, else a condition. Raises `KeyError` for unknown names, `ValueError` for a condition that cannot be read, a
-    mask of another length or with another index, a cell named twice, or no cell at all, `TypeError` for anything else.
+    that cell, else a condition. Raises `KeyError` for unknown names, `ValueError` for a condition that cannot be read,
+    a mask of another length or with another index, a cell named twice, or no cell at all, `TypeError` for all else.
 
     Example
     -------
@@ -433,10 +442,11 @@ def rows_of(
 
 # %% ../nbs/00_cells.ipynb #label-column
 _TYPES = (
-    "celltype celltypes celltype1 celltype2 celltypel1 celltypel2 celltypel3 celltypeoriginal celltypemajor celltypeminor "
-    "celltypeannotation celltypefine celltypecoarse majorcelltype authorcelltype predictedcelltype predictedcelltypel1 "
-    "predictedcelltypel2 predictedlabels majorityvoting celltypist singler celllabel celllabels cellidentity cellclass "
-    "cellsubtype cellontologyclass annotation annotations annotated seuratannotations bulklabels subclass subtype cellline"
+    "celltype celltypes celltype1 celltype2 celltypel1 celltypel2 celltypel3 celltypeoriginal celltypemajor "
+    "celltypeminor celltypeannotation celltypefine celltypecoarse majorcelltype authorcelltype predictedcelltype "
+    "predictedcelltypel1 predictedcelltypel2 predictedlabels majorityvoting celltypist singler celllabel celllabels "
+    "cellidentity cellclass cellsubtype cellontologyclass annotation annotations annotated seuratannotations bulklabels "
+    "subclass subtype cellline"
 )
 _CLUSTERS = "louvain leiden cluster clusters clusterid seuratclusters paul15clusters"
 
@@ -473,9 +483,11 @@ def _default_control(adata: AnnData) -> tuple[np.ndarray, str]:
         known = [label for counts in treated.values() for label in counts[counts > 0].index if is_control(label)]
         such = f'control="{known[0]}"' if known else "control="
         _log.warning(
-            "no control= is given, so all cells are read, and these may be treated (%s): name the unperturbed ones with %s",
-            "; ".join(said), such,
-        )  # fmt: skip
+            "no control= is given, so all cells are read, and these may be treated (%s): name the unperturbed ones with "
+            "%s",
+            "; ".join(said),
+            such,
+        )
     return np.arange(adata.n_obs), f"all {adata.n_obs:,} cells, not known to be unperturbed"
 
 # %% ../nbs/00_cells.ipynb #control-rows
@@ -508,7 +520,9 @@ def control_rows(
     if having:
         first, *others = having
         if any((having[name] != having[first]).any() for name in others):
-            raise ValueError(f"Found {control!r} in {' and '.join(having)}. Write which: control='{first} == \"{control}\"'.")
+            raise ValueError(
+                f"Found {control!r} in {' and '.join(having)}. Write which: control='{first} == \"{control}\"'."
+            )
         rows = np.flatnonzero(having[first])
         return rows, f"{len(rows):,} cells with {first} == {control!r}"
     if _CONDITION.search(control) or control in adata.obs:
@@ -535,7 +549,9 @@ def _held_out(
     groups = np.arange(len(obs)) if by is None else column(obs, by).astype(str).to_numpy()
     n_missing = 0 if by is None else int(obs[by].isna().sum())
     if n_missing:
-        raise ValueError(f"obs[{by!r}] is missing in {n_missing:,} cells: drop them, or give them a group of their own.")
+        raise ValueError(
+            f"obs[{by!r}] is missing in {n_missing:,} cells: drop them, or give them a group of their own."
+        )
     names = np.unique(groups)
     if len(names) < 2:
         what = "cell" if by is None else f"group in obs[{by!r}]"
@@ -557,8 +573,8 @@ def split(
 ) -> tuple[ad.AnnData, ad.AnnData]:
     """Return (train, held_out) as new AnnData, cells in their old order; no group is on both sides.
 
-    At least one cell is on each side. Raises KeyError for an unknown column, ValueError if there is nothing to split, or
-    if the column is missing in some cells.
+    At least one cell is on each side. Raises KeyError for an unknown column, ValueError if there is nothing to split,
+    or if the column is missing in some cells.
 
     Example
     -------

@@ -295,7 +295,7 @@ def toy_truth(
 
 # %% ../nbs/02_toy.ipynb #toy-knocked
 def _toy_knocked(cells: ad.AnnData, label: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    "Expected profiles (cells, genes) of cells knocked out as `label` (cells,) says, and the mean change of each (genes,)."
+    "Expected profiles (cells, genes) of cells knocked out as `label` (cells,) says, and mean changes (genes,)."
     means, changes = np.empty(cells.shape), {}
     names = [name for name in dict.fromkeys(label.tolist()) if name != "control"]
     control = label == "control"
