@@ -303,7 +303,8 @@ def _mask_rows(adata: AnnData, mask: pd.Series, labelled: bool) -> np.ndarray:
         if not (mask.index.is_unique and adata.obs_names.is_unique and mask.index.isin(adata.obs_names).all()):
             raise ValueError(
                 f"Found a mask whose index ({_sample(mask.index, 2)}) does not name the cells "
-                f"({_sample(adata.obs_names, 2)}). Expected adata.obs_names, in any order; a mask in the order of the cells is mask.to_numpy()."
+                f"({_sample(adata.obs_names, 2)}). Expected adata.obs_names, in any order; a mask in the order of the "
+                "cells is mask.to_numpy()."
             )
         mask = mask.reindex(adata.obs_names)
     return np.flatnonzero(mask.to_numpy(bool))
@@ -445,8 +446,8 @@ _TYPES = (
     "celltype celltypes celltype1 celltype2 celltypel1 celltypel2 celltypel3 celltypeoriginal celltypemajor "
     "celltypeminor celltypeannotation celltypefine celltypecoarse majorcelltype authorcelltype predictedcelltype "
     "predictedcelltypel1 predictedcelltypel2 predictedlabels majorityvoting celltypist singler celllabel celllabels "
-    "cellidentity cellclass cellsubtype cellontologyclass annotation annotations annotated seuratannotations bulklabels "
-    "subclass subtype cellline"
+    "cellidentity cellclass cellsubtype cellontologyclass annotation annotations annotated seuratannotations "
+    "bulklabels subclass subtype cellline"
 )
 _CLUSTERS = "louvain leiden cluster clusters clusterid seuratclusters paul15clusters"
 
@@ -483,8 +484,8 @@ def _default_control(adata: AnnData) -> tuple[np.ndarray, str]:
         known = [label for counts in treated.values() for label in counts[counts > 0].index if is_control(label)]
         such = f'control="{known[0]}"' if known else "control="
         _log.warning(
-            "no control= is given, so all cells are read, and these may be treated (%s): name the unperturbed ones with "
-            "%s",
+            "no control= is given, so all cells are read, and these may be treated (%s): name the unperturbed ones "
+            "with %s",
             "; ".join(said),
             such,
         )
