@@ -17,7 +17,6 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import anndata as ad
@@ -669,22 +668,15 @@ def _most_variable(matrix: sparse.csr_matrix, n: int) -> np.ndarray:
 def _choose_genes(
     normalised: sparse.csr_matrix,  # (cells, genes)
     names: pd.Index,
-    genes: Sequence[str] | int | str | None,
+    genes: Sequence[str] | int | None,
     min_cells: int,
-    cache: str | Path | None,
 ) -> np.ndarray:
     "Return the positions of the genes to keep, in their own order (a list of names: in the list's order)."
     seen = np.bincount(normalised.indices, minlength=normalised.shape[1]) >= min_cells
     if genes is None:
         return np.flatnonzero(seen)
     if isinstance(genes, str):
-        if genes != "protein_coding":
-            raise ValueError(
-                f'genes={genes!r}: expected a list of names, a number of most variable genes, or "protein_coding".'
-            )
-        from vcell.files import _protein_coding
-
-        return np.flatnonzero(seen & _protein_coding(names, cache))
+        raise ValueError(f"genes={genes!r}: expected a list of names, or a number of most variable genes.")
     if isinstance(genes, int | np.integer):
         candidates = np.flatnonzero(seen)
         return candidates[_most_variable(normalised[:, candidates], int(genes))]
@@ -748,12 +740,11 @@ def prepare(
     adata: ad.AnnData,  # counts or log-normalised values; it is not changed
     *,
     min_cells: int = 3,  # genes seen in fewer cells are left out
-    genes: Sequence[str] | int | str | None = None,  # names, a number of most variable genes, or "protein_coding"
+    genes: Sequence[str] | int | None = None,  # names (see files.protein_coding), or a number of most variable genes
     values: str = "auto",  # what X holds: "counts" (fractions are rounded), "log1p" (taken as it is), "recovered"
     target_sum: float = 1e4,  # each cell is scaled to this total before the logarithm
     totals: str | None = None,  # the column of obs with each cell's total count; None: look for it
     make_unique: bool = False,  # number cell names that occur twice, instead of an error
-    cache: str | Path | None = None,  # where downloads are kept
 ) -> ad.AnnData:
     """Return a new AnnData in the form that everything else here works on; preparing it again changes nothing.
 
@@ -776,7 +767,7 @@ def prepare(
     normalised = (
         _log_normalise(found.matrix, found.totals, target_sum) if found.is_counts else found.matrix.astype(np.float32)
     )
-    keep = _choose_genes(normalised, adata.var_names, genes, min_cells, cache)
+    keep = _choose_genes(normalised, adata.var_names, genes, min_cells)
     normalised = normalised[:, keep]
     full = np.diff(normalised.indptr) > 0
     if not full.any():
@@ -1139,7 +1130,7 @@ def matching(
 # %% ../nbs/00_cells.ipynb #labels
 _TYPES = "celltype celltype2 celltypeoriginal celltypes annotation annotations cellontologyclass seuratannotations bulklabels"
 _CLUSTERS = "louvain leiden cluster clusters seuratclusters"
-_TREATMENTS = "perturbation condition treatment genotype stim stimulation stimulus dose drug compound disease status time timepoint"
+_TREATMENTS = "perturbation condition treatment genotype stim stimulation stimulus dose drug compound disease time timepoint"
 CONTROLS = "control ctrl nontargeting nt ntc neg negctrl unperturbed".split()
 
 
