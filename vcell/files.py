@@ -362,18 +362,18 @@ def protein_coding(names: Iterable[str], *, cache: str | Path | None = None) -> 
 
     Raises `ValueError` if hardly any is one, `ConnectionError` if the list cannot be downloaded.
     """
-    names = pd.Index(list(names))
+    given = pd.Index(list(names))
     path = download(_PROTEIN_CODING, name="protein-coding_gene.txt", cache=cache, progress=False)
     table = pd.read_csv(path, sep="\t", dtype=str, usecols=["symbol", "prev_symbol", "ensembl_gene_id"])
     known = set(table["symbol"]) | set(table["ensembl_gene_id"].dropna())
     known |= {old for entry in table["prev_symbol"].dropna() for old in entry.split("|")}
-    chosen = _unversioned(names).isin(known)
+    chosen = _unversioned(given).isin(known)
     if chosen.mean() < 0.1:
         raise ValueError(
-            f"Only {chosen.sum():,} of {len(names):,} genes are in the list of human protein-coding genes; data have "
-            f"{_sample(names)}, the list has {_sample(table['symbol'])}. It needs human symbols or Ensembl identifiers."
+            f"Only {chosen.sum():,} of {len(given):,} genes are in the list of human protein-coding genes; data have "
+            f"{_sample(given)}, the list has {_sample(table['symbol'])}. It needs human symbols or Ensembl identifiers."
         )
-    return list(names[chosen])
+    return list(given[chosen])
 
 # %% ../nbs/01_files.ipynb #load-colon
 COLON_URL = "https://ftp.ncbi.nlm.nih.gov/geo/series/GSE116nnn/GSE116222/suppl/GSE116222_Expression_matrix.txt.gz"
