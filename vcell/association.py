@@ -40,7 +40,6 @@ _WORTH = {  # r, share of right signs, share of changes inside the 80 % interval
     "plain": (0.30, 0.66, 0.56),
     "sets": (0.40, 0.64, 0.43),
     "edges": (0.44, 0.64, 0.44),
-    "network": (0.18, 0.53, 0.60),
 }
 
 

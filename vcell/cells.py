@@ -340,7 +340,7 @@ def is_control(label: object) -> bool:
 
 # %% ../nbs/00_cells.ipynb #treatments
 _TREATMENTS = (
-    "status diseasestatus time timepoint timeh hours dose dosage doselevel concentration conc group target targetgene "
+    "time timepoint timeh hours dose dosage doselevel concentration conc group target targetgene "
     "genetarget gene guide guides guideid guideidentity sgrna grna ko knockout knockdown kd overexpression"
 ).split()
 _TREATMENT = re.compile(

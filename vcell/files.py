@@ -376,7 +376,7 @@ def protein_coding(
 ) -> list[str]:
     """Which of `names` are human protein-coding genes, in their order; for `genes=` of `prepare`.
 
-    As in `prepare(adata, genes=protein_coding(adata.var_names))`, where `adata = load("colon", prepared=False)`.
+    As in `prepare(adata, genes=protein_coding(adata.var_names))`; `load(name, genes="protein_coding")` does just that.
 
     Source: the list of the HUGO Gene Nomenclature Committee, downloaded once. Raises `ValueError` if less than a tenth
     of the names are in it (another species, other identifiers), `ConnectionError` without a network at first use.
@@ -468,13 +468,14 @@ def load(
     progress: bool = True,  # show bars
     memory_budget: float | None = None,  # bytes that a file may ask for; None: what is free now
     rows: str = "cells",  # what a row of a text file is: "cells" or "genes"
-    **options: Any,  # for `prepare`: min_cells, genes, values, target_sum, totals, make_unique
+    **options: Any,  # for prepare: min_cells, genes (or "protein_coding"), values, target_sum, totals, make_unique
 ) -> ad.AnnData:
     """Return a data set, by name or from a file, ready for `fit`.
 
     Files: h5ad, 10x h5, a folder with matrix.mtx, loom, csv, tsv, txt. What comes back is what `prepare` writes. Raises
     FileNotFoundError, OSError for a damaged file, ValueError for another kind or for values that `prepare` refuses,
-    MemoryError if a file asks for more than `memory_budget`, ConnectionError if a download fails.
+    MemoryError if a file asks for more than `memory_budget`, ConnectionError if a download fails. For what
+    `genes="protein_coding"` takes, see `protein_coding`.
 
     Example
     -------
@@ -505,4 +506,6 @@ def load(
     if "values" in adata.uns.get("vcell", {}) and not options:
         return as_prepared(adata)  # a file that `prepare` made: nothing is chosen again
     adata.uns["vcell"] = dict(adata.uns.get("vcell", {})) | {"source": name}
+    if isinstance(genes := options.get("genes"), str) and genes == "protein_coding":
+        options["genes"] = protein_coding(adata.var_names, cache=cache)
     return prepare(adata, **options)

@@ -25,18 +25,10 @@ from .batches import Cells, cells_of, ranks
 from .cells import column, find_genes, named, room_for
 from .kernels import Pattern, weighted_sums
 from .model import MaskedAutoencoder
-from vcell.perturbation import (
-    Effect,
-    Network,
-    Request,
-    chosen_cells,
-    effect_of,
-    in_order,
-    request,
-    slices,
-    start_of,
-    words_of,
-)
+from .perturbation import Effect, Network, Request, chosen_cells, effect_of, in_order
+
+# isort: split
+from .perturbation import request, slices, start_of, words_of
 
 # %% ../nbs/12_scans.ipynb #ways
 def _ways(X: sp.csr_matrix, asked: Request) -> sp.csr_matrix:
