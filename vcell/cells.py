@@ -455,12 +455,10 @@ _CLUSTERS = "louvain leiden cluster clusters clusterid seuratclusters paul15clus
 def label_column(obs: pd.DataFrame) -> str | None:
     """The column that holds types of cells, else clusters; None if no column is called like one.
 
-    Case, spaces and signs do not matter (`Cell Type`, `cellType`, `cell_type`). Of several the first usual name wins,
-    one that tells cells apart before one that has the same label everywhere.
+    Case, spaces and signs do not matter (`Cell Type`, `cellType`, `cell_type`). Of several the first usual name wins.
     """
     bare = {_bare(name): str(name) for name in reversed(list(obs.columns))}
-    found = [bare[word] for word in f"{_TYPES} {_CLUSTERS}".split() if word in bare]
-    return next((name for name in found if obs[name].nunique() > 1), found[0] if found else None)
+    return next((bare[word] for word in f"{_TYPES} {_CLUSTERS}".split() if word in bare), None)
 
 # %% ../nbs/00_cells.ipynb #unperturbed
 def _default_control(adata: AnnData) -> tuple[np.ndarray, str]:
