@@ -424,7 +424,7 @@ def _check_memory(config: Config, n_genes: int, group: Ranks) -> None:
     of_weights = beside * memory_needed(config, n_genes, 0) / 2**30
     room_for(
         beside * memory_needed(config, n_genes, config.batch_size // group.world),
-        f"Training {n_genes:,} genes with n_hidden={config.n_hidden} in batches of {config.batch_size}",
+        f"Training {n_genes:,} genes with n_hidden={config.n_hidden:,} in batches of {config.batch_size:,}",
         f"Of that {of_weights:.1f} GiB are for weights: try a smaller Config(n_hidden=...), or fewer genes, "
         "prepare(adata, genes=...). The rest is for a batch: try a smaller batch_size.",
     )
@@ -484,9 +484,9 @@ class _OtherRunError(ValueError):
 def _read_checkpoint(run: _Run, path: Path) -> None:
     "Takes up the state of a checkpoint. Raises `ValueError` if it is damaged or belongs to another run."
     tensors, record = read_folder(path)
-    there = record["fingerprint"]
-    here = run.fingerprint.items()
-    if differ := [f"{key}: {there.get(key)!r} there, {value!r} here" for key, value in here if there.get(key) != value]:
+    here, there = (part | part["config"] for part in (run.fingerprint, record["fingerprint"]))
+    if keys := [key for key in here if key != "config" and there.get(key) != here[key]]:
+        differ = [f"{key}: {there.get(key)!r} there, {here[key]!r} here" for key in keys]
         raise _OtherRunError(
             f"Found the checkpoint of another run in {path.parent}. It differs in {'; '.join(differ)}. "
             "Resume with the same data and settings, or choose another folder."
@@ -646,7 +646,7 @@ def fit(
     if seed < 0 or checkpoint_every < 1:
         found = f"seed={seed} and checkpoint_every={checkpoint_every}"
         raise ValueError(f"Found {found}. Expected a seed from 0 up, and steps from 1 up.")
-    source = source_of(adata)
+    source = source_of(adata, progress=progress)
     config = _settle(config, source, epochs, batch_size)
     train, held_out = _hold_out(source, validation, seed)
     group = ranks()
