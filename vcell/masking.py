@@ -62,39 +62,15 @@ def uniform(
     """Random numbers in [0, 1), each of them a pure function of `seed` and its `keys`.
 
     Float64, of the keys' common shape.
+
+    Examples
+    --------
+    >>> uniform(23, 0, np.arange(3))
+    array([0.97552251, 0.95331616, 0.68517695])
     """
     return (_state(seed, *keys) >> np.uint64(11)) * 2.0**-53
 
-# %% ../nbs/03_masking.ipynb #hide
-_SHARE, _VALUE, _ZERO, _ZEROS, _SCORED, _DROPPED = 1, 2, 3, 4, 5, 6  # separate streams of chance for what is drawn here
-
-
-def _check_share(share: tuple[float, float]) -> None:
-    low, high = share
-    if not 0 <= low <= high <= 1:
-        raise ValueError(f"Found share={share}. Expected two numbers, 0 <= low <= high <= 1, such as (0.5, 0.8).")
-
-
-def hide(
-    X: sp.csr_matrix,  # (cells, genes), a batch
-    *,
-    cells: np.ndarray,  # (cells,) the number of each cell in its data set: the mask belongs to it
-    seed: int,  # of the training or the evaluation
-    epoch: int = 0,  # another epoch, another mask
-    share: tuple[float, float] = (0.5, 0.8),  # least and greatest share of a cell's values to hide
-) -> np.ndarray:
-    """One bit per stored value of `X`, shape (stored values,): true where it is hidden.
-
-    Raises `ValueError` for a share outside 0 to 1.
-    """
-    _check_share(share)
-    drawn = share[0] + (share[1] - share[0]) * uniform(seed, _SHARE, epoch, cells)
-    wanted = np.rint(drawn * np.diff(X.indptr)).astype(np.int64)
-    hidden = np.empty(X.nnz, dtype=bool)
-    _hide(X.indptr, X.indices, _state(seed, _VALUE, epoch, cells), wanted, hidden)
-    return hidden
-
-
+# %% ../nbs/03_masking.ipynb #hide-loop
 @njit(**FAST)
 def _hide(indptr: np.ndarray, indices: np.ndarray, states: np.ndarray, wanted: np.ndarray, hidden: np.ndarray) -> None:
     "Marks in each row the `wanted` values with the smallest hashes."
@@ -119,30 +95,36 @@ def _hide(indptr: np.ndarray, indices: np.ndarray, states: np.ndarray, wanted: n
         for k in range(first, last):
             hidden[k] = wanted[i] > 0 and hashes[k] <= greatest
 
-# %% ../nbs/03_masking.ipynb #visible
-def visible(
+# %% ../nbs/03_masking.ipynb #hide
+_SHARE, _VALUE, _ZERO, _ZEROS, _SCORED, _DROPPED = 1, 2, 3, 4, 5, 6  # separate streams of chance for what is drawn here
+
+
+def hide(
     X: sp.csr_matrix,  # (cells, genes), a batch
-    hidden: np.ndarray,  # (stored values,) what `hide` gave
     *,
-    cells: np.ndarray,  # (cells,) the number of each cell in its data set
-    seed: int,  # of the training
-    epoch: int = 0,  # another epoch, other zeros
-    zeros: float = 0.1,  # most zeros to show, as a share of the cell's number of stored values
-) -> sp.csr_matrix:
-    "What is seen of `X`: a CSR matrix (cells, genes) of the values not hidden, and of some zeros, stored as zeros."
-    _check_sorted(X)
-    some = np.maximum(0, 2 * uniform(seed, _ZEROS, epoch, cells) - 1)  # none in half of the cells
-    wanted = np.rint(zeros * some * np.diff(X.indptr)).astype(np.int64)
-    room = X.nnz - np.count_nonzero(hidden) + wanted.sum()
-    indptr, indices, values = np.zeros_like(X.indptr), np.empty(room, X.indices.dtype), np.empty(room, np.float32)
-    states = _state(seed, _ZERO, epoch, cells)
-    _visible(X.indptr, X.indices, X.data, hidden, states, wanted, X.shape[1], indptr, indices, values)
-    return sp.csr_matrix((values[: indptr[-1]], indices[: indptr[-1]], indptr), shape=X.shape)
+    cells: np.ndarray,  # (cells,) the number of each cell in its data set: the mask belongs to it
+    seed: int,  # of the training or the evaluation
+    epoch: int = 0,  # another epoch, another mask
+    share: tuple[float, float] = (0.5, 0.8),  # least and greatest share of a cell's values to hide
+) -> np.ndarray:
+    """One bit per stored value of `X`, shape (stored values,): true where it is hidden.
 
+    Raises `ValueError` for a share outside 0 to 1.
 
-def _check_sorted(X: sp.csr_matrix) -> None:
-    if not X.has_sorted_indices:
-        raise ValueError("Found a CSR matrix whose genes are not in order within a cell. Call X.sort_indices() first.")
+    Examples
+    --------
+    >>> X = sp.csr_matrix([[1.0, 0.0, 2.0, 3.0, 0.5]])
+    >>> hide(X, cells=np.array([7]), seed=0)
+    array([ True, False,  True,  True])
+    """
+    low, high = share
+    if not 0 <= low <= high <= 1:
+        raise ValueError(f"Found share={share}. Expected two numbers, 0 <= low <= high <= 1, such as (0.5, 0.8).")
+    drawn = low + (high - low) * uniform(seed, _SHARE, epoch, cells)
+    wanted = np.rint(drawn * np.diff(X.indptr)).astype(np.int64)
+    hidden = np.empty(X.nnz, dtype=bool)
+    _hide(X.indptr, X.indices, _state(seed, _VALUE, epoch, cells), wanted, hidden)
+    return hidden
 
 # %% ../nbs/03_masking.ipynb #visible-loop
 @njit(**FAST)
@@ -182,35 +164,37 @@ def _visible(
                 d += 1
         out_indptr[i + 1] = place
 
-# %% ../nbs/03_masking.ipynb #scored
-def scored(
+# %% ../nbs/03_masking.ipynb #visible
+def visible(
     X: sp.csr_matrix,  # (cells, genes), a batch
     hidden: np.ndarray,  # (stored values,) what `hide` gave
     *,
     cells: np.ndarray,  # (cells,) the number of each cell in its data set
     seed: int,  # of the training
     epoch: int = 0,  # another epoch, other zeros
-    zeros: float = 1.0,  # places to draw for each hidden value; those that are no zeros are passed over
-) -> tuple[sp.csr_matrix, np.ndarray]:
-    """The scored places as a CSR matrix (cells, genes) whose data say which stored value of `X` stands there, -1 for a
-    zero; and for each cell how many of its zeros a drawn one stands for, (cells,).
+    zeros: float = 0.1,  # most zeros to show, as a share of the cell's number of stored values
+) -> sp.csr_matrix:
+    """What is seen of `X`: a CSR matrix (cells, genes) of the values not hidden, and of some zeros, stored as zeros.
+
+    Raises `ValueError` if the genes of a cell are not in order.
+
+    Examples
+    --------
+    >>> X = sp.csr_matrix([[1.0, 0.0, 2.0, 3.0, 0.5]])
+    >>> visible(X, np.array([False, True, True, False]), cells=np.array([7]), seed=0).toarray()
+    array([[1. , 0. , 0. , 0. , 0.5]], dtype=float32)
     """
-    n_hidden = _row_sums(hidden, X.indptr)
-    wanted = np.ceil(zeros * n_hidden).astype(np.int64)
-    room = n_hidden.sum() + wanted.sum()
-    indptr, indices, stored = np.zeros_like(X.indptr), np.empty(room, X.indices.dtype), np.empty(room, np.int64)
-    states = _state(seed, _SCORED, epoch, cells)
-    _scored(X.indptr, X.indices, hidden, states, wanted, X.shape[1], indptr, indices, stored)
-    places = sp.csr_matrix((stored[: indptr[-1]], indices[: indptr[-1]], indptr), shape=X.shape)
-    return places, X.shape[1] / np.maximum(wanted, 1)
+    if not X.has_sorted_indices:
+        raise ValueError("Found a CSR matrix whose genes are not in order within a cell. Call X.sort_indices() first.")
+    some = np.maximum(0, 2 * uniform(seed, _ZEROS, epoch, cells) - 1)  # none in half of the cells
+    wanted = np.rint(zeros * some * np.diff(X.indptr)).astype(np.int64)
+    room = X.nnz - np.count_nonzero(hidden) + wanted.sum()
+    indptr, indices, values = np.zeros_like(X.indptr), np.empty(room, X.indices.dtype), np.empty(room, np.float32)
+    states = _state(seed, _ZERO, epoch, cells)
+    _visible(X.indptr, X.indices, X.data, hidden, states, wanted, X.shape[1], indptr, indices, values)
+    return sp.csr_matrix((values[: indptr[-1]], indices[: indptr[-1]], indptr), shape=X.shape)
 
-
-def _row_sums(bits: np.ndarray, indptr: np.ndarray) -> np.ndarray:
-    "The sum of `bits`, one per stored value, over each row."
-    sums = np.concatenate([[0], np.cumsum(bits)])
-    return sums[indptr[1:]] - sums[indptr[:-1]]
-
-
+# %% ../nbs/03_masking.ipynb #scored-loop
 @njit(**FAST)
 def _scored(
     indptr: np.ndarray,
@@ -240,6 +224,41 @@ def _scored(
                 place += 1
         out_indptr[i + 1] = place
 
+# %% ../nbs/03_masking.ipynb #scored
+def scored(
+    X: sp.csr_matrix,  # (cells, genes), a batch
+    hidden: np.ndarray,  # (stored values,) what `hide` gave
+    *,
+    cells: np.ndarray,  # (cells,) the number of each cell in its data set
+    seed: int,  # of the training
+    epoch: int = 0,  # another epoch, other zeros
+    zeros: float = 1.0,  # places to draw for each hidden value; those that are no zeros are passed over
+) -> tuple[sp.csr_matrix, np.ndarray]:
+    """The scored places as a CSR matrix (cells, genes) whose data say which stored value of `X` stands there, -1 for a
+    zero; and for each cell how many of its zeros a drawn one stands for, (cells,).
+
+    Examples
+    --------
+    >>> X = sp.csr_matrix([[1.0, 0.0, 2.0, 0.0, 0.0]])
+    >>> places, stands_for = scored(X, np.array([True, False]), cells=np.array([7]), seed=0, zeros=4.0)
+    >>> places.indices, places.data, stands_for
+    (array([0, 3, 3], dtype=int32), array([ 0, -1, -1]), array([1.25]))
+    """
+    n_hidden = _row_sums(hidden, X.indptr)
+    wanted = np.ceil(zeros * n_hidden).astype(np.int64)
+    room = n_hidden.sum() + wanted.sum()
+    indptr, indices, stored = np.zeros_like(X.indptr), np.empty(room, X.indices.dtype), np.empty(room, np.int64)
+    states = _state(seed, _SCORED, epoch, cells)
+    _scored(X.indptr, X.indices, hidden, states, wanted, X.shape[1], indptr, indices, stored)
+    places = sp.csr_matrix((stored[: indptr[-1]], indices[: indptr[-1]], indptr), shape=X.shape)
+    return places, X.shape[1] / np.maximum(wanted, 1)
+
+
+def _row_sums(bits: np.ndarray, indptr: np.ndarray) -> np.ndarray:
+    "The sum of `bits`, one per stored value, over each row."
+    sums = np.concatenate([[0], np.cumsum(bits)])
+    return sums[indptr[1:]] - sums[indptr[:-1]]
+
 # %% ../nbs/03_masking.ipynb #dropout
 def dropout(
     n_units: int,  # in the layer
@@ -250,7 +269,14 @@ def dropout(
     layer: int = 0,  # another layer, other units
     share: float,  # of the units, from 0 to below 1
 ) -> np.ndarray:
-    "What to multiply each unit by, float32 (cells, n_units): 0 where it is dropped, else 1 / (1 - share)."
+    """What to multiply each unit by, float32 (cells, n_units): 0 where it is dropped, else 1 / (1 - share).
+
+    Examples
+    --------
+    >>> dropout(4, cells=np.arange(2), seed=0, share=0.5)
+    array([[2., 0., 0., 2.],
+           [0., 2., 2., 2.]], dtype=float32)
+    """
     factors = np.empty((len(cells), n_units), np.float32)
     _dropout(_state(seed, _DROPPED, epoch, layer, cells), share, factors)
     return factors
@@ -272,25 +298,26 @@ def hold(
     """`X` with every one of `genes` stored at its level in every cell: a new CSR matrix (cells, genes).
 
     Raises `ValueError` for a level below 0 or NaN.
+
+    Examples
+    --------
+    >>> X = sp.csr_matrix([[1.0, 0.0, 2.0]])
+    >>> held = hold(X, np.array([2, 1]), np.array([0.0, 1.5]))
+    >>> held.indices, held.data
+    (array([0, 1, 2], dtype=int32), array([1. , 1.5, 0. ], dtype=float32))
     """
     genes = np.asarray(genes, dtype=np.int64)
     values = np.broadcast_to(np.asarray(levels, dtype=np.float32), (X.shape[0], len(genes)))
-    if not (np.isfinite(values) & (values >= 0)).all():
-        wrong = values[~(np.isfinite(values) & (values >= 0))][0]
+    if len(wrong := values[~(np.isfinite(values) & (values >= 0))]):
         raise ValueError(
-            f"Found the level {wrong}. Expected log-normalised levels: finite numbers from 0 (knock-out) up."
+            f"Found the level {wrong[0]}. Expected log-normalised levels: finite numbers from 0 (knock-out) up."
         )
     row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
     keep = ~np.isin(X.indices, genes)
     held = (np.arange(X.shape[0])[:, None] * X.shape[1] + genes[None]).ravel()
-    return _store(X.shape, np.r_[row[keep] * X.shape[1] + X.indices[keep], held], np.r_[X.data[keep], values.ravel()])
-
-
-def _store(shape: tuple[int, int], entry: np.ndarray, values: np.ndarray) -> sp.csr_matrix:
-    "A CSR matrix that stores `values`, zeros included, at `entry` = row * genes + column."
+    entry = np.r_[row[keep] * X.shape[1] + X.indices[keep], held]
     order = np.argsort(entry)
-    row, column = np.divmod(entry[order], shape[1])
-    indptr = np.searchsorted(row, np.arange(shape[0] + 1))
-    return sp.csr_matrix(
-        (values[order].astype(np.float32), column.astype(np.int32), indptr.astype(np.int32)), shape=shape
-    )
+    row, column = np.divmod(entry[order], X.shape[1])
+    indptr = np.searchsorted(row, np.arange(X.shape[0] + 1)).astype(np.int32)
+    data = np.r_[X.data[keep], values.ravel()][order].astype(np.float32)
+    return sp.csr_matrix((data, column.astype(np.int32), indptr), shape=X.shape)
