@@ -177,8 +177,8 @@ class History:
 
     Examples
     --------
-    >>> rows = [{"epoch": n, "loss": 5.0, "train_mse": 0.3, "validation_mse": e, "seconds": 1.0} for n, e in ((1, 0.4), (2, 0.5))]
-    >>> History(rows)
+    >>> first = {"epoch": 1, "loss": 5.0, "train_mse": 0.3, "validation_mse": 0.4, "seconds": 1.0}
+    >>> History([first, first | {"epoch": 2, "validation_mse": 0.5}])
     2 epochs on cpu, weights of epoch 1.
     epoch 2, loss 5, train_mse 0.3, validation_mse 0.5, seconds 1
     """
@@ -613,7 +613,7 @@ def fit(
     epochs: int | None = None,  # None: those of `config`
     batch_size: int | None = None,  # None: that of `config`
     seed: int = 0,  # of starting weights, order, masks, dropout and split: the same seed gives the same weights
-    validation: float | str = 0.2,  # share of cells to hold out, a column of obs whose groups are held out whole, or 0
+    validation: float | str = 0.2,  # share of cells to hold out, 0, or a column of obs whose groups are held out whole
     device: str = "auto",  # "auto": CUDA where there is one, else the CPU; under torchrun each rank has its own
     patience: int | None = 20,  # epochs without a better held-out error after which training stops; None: never
     checkpoint: str | Path | None = None,  # folder in which the run is kept
@@ -624,13 +624,13 @@ def fit(
 ) -> tuple[MaskedAutoencoder, History]:
     """The fitted model, with the best held-out weights, and the `History` of its errors.
 
-    The model keeps the keys of the cells that it was trained on and of those held out, so that `evaluate` reports on the
-    latter only, and writes into its `record` what it was trained from.
+    The model keeps the keys of the cells that it was trained on and of those held out, so that `evaluate` reports on
+    the latter only, and says in its `record` what it was trained from.
 
     Raises `ValueError` for data or settings that do not fit together, `KeyError` for a column that is not there,
     `MemoryError` before work starts, `DivergedError` (with the last good weights) if the loss explodes,
-    `FileExistsError` if `checkpoint` holds another run, `RuntimeError` if another process is at work there. SIGTERM ends
-    a run with `SystemExit`, after a checkpoint.
+    `FileExistsError` if `checkpoint` holds another run, `RuntimeError` if another process is at work there. SIGTERM
+    ends a run with `SystemExit`, after a checkpoint.
 
     Examples
     --------
