@@ -127,8 +127,8 @@ _ACCOUNTS = {  # by kind of effect: what the change is, what std is, what the sh
     ),
     "response": (
         "It is what was measured, or learned from what was measured, when genes were perturbed.",
-        "the standard error that the measured responses leave",
-        "What lies between the cell's own level and the level that was measured is an assumption.",
+        "the standard deviation expected of a measurement, its noise included",
+        "The response is scaled by how far the level has gone of the way that it went in the screen: an assumption.",
     ),
     "network": (
         "At every step the predicted change of the other genes was fed back.",
