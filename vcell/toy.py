@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from .cells import find_genes, prepare
+from .cells import find_genes, prepare, rows_of
 
-# %% ../nbs/02_toy.ipynb #toy-genes
+# %% ../nbs/02_toy.ipynb #toy-roles
 # prefix of the name, usual level, its log spread between genes, log spread of the noise between cells
 _TOY_ROLES = {
     "master": ("M", 4.0, 0.2, 0.5),
@@ -27,7 +27,7 @@ _TOY_ROLES = {
     "background": ("U", 0.06, 1.0, 0.25),
 }
 
-
+# %% ../nbs/02_toy.ipynb #toy-genes
 def _toy_genes(
     n_genes: int,  # number of genes, at least 100
     rng: np.random.Generator,
@@ -133,7 +133,15 @@ def toy_atlas(
     `obs["toy_depth"]` (expected total); `var["role"]`; `obsm["toy_noise"]` (cells, all genes) and `uns["toy"]` with the
     tables `genes` and `edges`. As in any prepared data, genes seen in fewer than three cells are left out of `X`; the
     network still has them. Raises ValueError for sizes that do not fit.
+
     Source: the steady state of SERGIO, Dibaeinia and Sinha, Cell Systems 2020.
+
+    Example
+    -------
+    >>> from vcell.toy import toy_atlas
+    >>> toy = toy_atlas(n_cells=300)
+    >>> toy.n_obs, toy.uns["toy"]["edges"].columns.tolist()
+    (300, ['regulator', 'target', 'strength'])
     """
     if n_cells < 1 or n_genes < 100 or not 1 <= n_types <= 6 or not 0 < depth < np.inf:
         raise ValueError(
@@ -150,6 +158,14 @@ def toy_atlas(
     atlas.obsm["toy_noise"], atlas.uns["toy"] = noise, {"genes": genes, "edges": edges}
     return prepare(atlas)
 
+# %% ../nbs/02_toy.ipynb #toy-below
+def _toy_below(start: np.ndarray, step: np.ndarray) -> np.ndarray:
+    "Which genes (genes,) those of `start` (genes,) reach in one `step` (genes, genes) or more."
+    reached = np.zeros_like(start)
+    for _ in range(4):  # the network has four layers
+        reached |= step[start | reached].any(0)
+    return reached
+
 # %% ../nbs/02_toy.ipynb #toy-relations
 def _toy_relations(
     genes: pd.DataFrame,
@@ -159,19 +175,11 @@ def _toy_relations(
     "How each gene of the network stands to the held ones: held, direct, indirect, correlated or none."
     step = np.zeros((len(genes), len(genes)), bool)
     step[genes.index.get_indexer(edges["regulator"]), genes.index.get_indexer(edges["target"])] = True
-
-    def below(start: np.ndarray, step: np.ndarray) -> np.ndarray:
-        "Everything that `start` reaches in one step or more."
-        reached = np.zeros_like(start)
-        for _ in range(4):  # the network has four layers
-            reached |= step[start | reached].any(0)
-        return reached
-
     start = np.zeros(len(genes), bool)
     start[list(held)] = True
-    above = below(start, step.T)
+    above = _toy_below(start, step.T)
     kind = np.select(
-        [start, step[start].any(0), below(start, step), above | below(above, step)],
+        [start, step[start].any(0), _toy_below(start, step), above | _toy_below(above, step)],
         ["held", "direct", "indirect", "correlated"],
         "none",
     )
@@ -192,11 +200,12 @@ def _toy_settle(
     for _ in range(200):
         x = _toy_steady(genes, edges, noise, {g: f * total for g, f in fraction.items()})
         settled = x[:, others].sum(1) / left
-        if np.all(np.abs(settled - total) <= 1e-14 * settled):
+        off = np.abs(settled - total)
+        if np.all(off <= 1e-14 * settled):
             break
         total = settled
     else:
-        if np.any(np.abs(settled - total) > 1e-9 * settled):
+        if np.any(off > 1e-9 * settled):
             raise RuntimeError("The toy cells did not settle in 200 rounds. Hold the genes at lower levels.")
     return x
 
@@ -252,7 +261,7 @@ def toy_truth(
     adata: ad.AnnData,  # made by `toy_atlas`, or a part of it
     hold: Mapping[str, float | np.ndarray],  # gene -> level (log-normalised, 0: knock-out), one for all or one per cell
     *,
-    cells: str | Sequence[str] | np.ndarray | None = None,  # a name, names or a boolean mask; None: all cells
+    cells: str | Sequence[str] | np.ndarray | pd.Series | None = None,  # names, a mask, a condition; None: all cells
 ) -> ad.AnnData:
     """The change that truly follows in toy cells when genes are held, at the steady state, cell by cell.
 
@@ -261,9 +270,17 @@ def toy_truth(
     direct, indirect, correlated or none. A held gene has exactly its level afterwards. Genes left out of `adata` still
     act. Raises KeyError for an unknown gene or cell, ValueError for a level that is negative, not finite or too high,
     and for cells that are not from `toy_atlas`.
+
+    Example
+    -------
+    >>> from vcell.toy import toy_atlas, toy_truth
+    >>> toy = toy_atlas(n_cells=300)
+    >>> truth = toy_truth(toy, {"TF01": 0.0}, cells='cell_type == "type 1"')
+    >>> float(truth[:, "TF01"].layers["after"].max()), truth.var["relation"]["TF04"]
+    (0.0, 'correlated')
     """
     genes, edges = _toy_network(adata)
-    part = adata if cells is None else adata[[cells] if isinstance(cells, str) else cells]
+    part = adata if cells is None else adata[rows_of(adata, cells)]
     target_sum = float(part.uns.get("vcell", {}).get("target_sum", 1e4))
     fraction = _toy_fractions(genes, hold, part.n_obs, target_sum)
     noise = np.asarray(part.obsm["toy_noise"])
@@ -275,6 +292,18 @@ def toy_truth(
     after = np.log1p(target_sum * y / y.sum(1, keepdims=True))[:, there]
     var = part.var.assign(relation=_toy_relations(genes, edges, fraction)[there])
     return ad.AnnData(after - before, obs=part.obs.copy(), var=var, layers={"before": before, "after": after})
+
+# %% ../nbs/02_toy.ipynb #toy-knocked
+def _toy_knocked(cells: ad.AnnData, label: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    "Expected profiles (cells, genes) of cells knocked out as `label` (cells,) says, and mean changes (genes,)."
+    means, changes = np.empty(cells.shape), {}
+    names = [name for name in dict.fromkeys(label.tolist()) if name != "control"]
+    control = label == "control"
+    means[control] = toy_truth(cells, {names[0].split("+")[0]: 0.0}, cells=control).layers["before"]
+    for name in names:
+        after = toy_truth(cells, dict.fromkeys(name.split("+"), 0.0), cells=label == name)
+        means[label == name], changes[name] = after.layers["after"], after.X.mean(0)
+    return means, changes
 
 # %% ../nbs/02_toy.ipynb #toy-screen
 def toy_screen(
@@ -289,6 +318,13 @@ def toy_screen(
     Writes `obs["perturbation"]`: "control", a regulator, or two joined by "+"; `uns["truth"]`: the change of the
     expected log-normalised profile (knock-outs, genes), mean over cells. Raises KeyError for a gene that is not in the
     network.
+
+    Example
+    -------
+    >>> from vcell.toy import toy_screen
+    >>> screen = toy_screen(["TF01", "TF01+TF05"], n_cells=20)
+    >>> screen.obs["perturbation"].value_counts().to_dict(), screen.uns["truth"].index.tolist()
+    ({'control': 80, 'TF01': 20, 'TF01+TF05': 20}, ['TF01', 'TF01+TF05'])
     """
     network = toy_atlas(seed, n_cells=100, **options).uns["toy"]  # the network depends on the seed alone
     names = list(network["edges"]["regulator"].unique()) if knock_outs is None else list(knock_outs)
@@ -298,17 +334,12 @@ def toy_screen(
     size = n_cells * (len(names) + 4)
     cells = toy_atlas(seed, n_cells=size, **options)
     label = np.array(["control"] * (size - n_cells * len(names)) + [name for name in names for _ in range(n_cells)])
-    means, truth = np.empty((size, cells.n_vars)), {}
-    control = label == "control"
-    means[control] = toy_truth(cells, {names[0].split("+")[0]: 0.0}, cells=control).layers["before"]
-    for name in names:
-        after = toy_truth(cells, dict.fromkeys(name.split("+"), 0.0), cells=label == name)
-        means[label == name], truth[name] = after.layers["after"], after.X.mean(0)
+    means, truth = _toy_knocked(cells, label)
     rng = np.random.default_rng([seed, 1])
     counts = rng.poisson(np.expm1(means) / 1e4 * cells.obs["toy_depth"].to_numpy()[:, None])
     screen = ad.AnnData(
         sparse.csr_matrix(counts, dtype=np.float32), obs=cells.obs[["cell_type"]].copy(), var=cells.var[["role"]]
     )
     screen.obs["perturbation"] = pd.Categorical(label)
-    screen.uns["toy"], screen.uns["truth"] = network, pd.DataFrame(truth, index=cells.var_names).T
+    screen.uns["toy"], screen.uns["truth"] = network, pd.DataFrame(truth, cells.var_names).T
     return prepare(screen)
