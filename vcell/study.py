@@ -232,7 +232,7 @@ def ready(folder: str | Path, names: Iterable[str], *, overwrite: bool = False) 
     if there and not overwrite:
         raise FileExistsError(f"Found earlier results in {folder}. Choose another folder, or pass overwrite=True.")
     if not above.is_dir() or not os.access(above, os.W_OK):
-        raise PermissionError(f"Nothing can be written to {above}. Choose another folder.")
+        raise PermissionError(f"Nothing can be written at {folder}. Choose another folder.")
     return place
 
 # %% ../nbs/17_study.ipynb #page
