@@ -8,10 +8,12 @@ __all__ = ['app', 'Data', 'Model', 'Chosen', 'By', 'Control', 'Remove', 'Seed', 
            'demo_command', 'explore_command', 'main']
 
 # %% ../nbs/20_cli.ipynb #imports
+import dataclasses
 import json
 import logging
 import math
 import os
+import re
 import shlex
 import sys
 import time
@@ -97,19 +99,24 @@ def _about(
 
 # %% ../nbs/20_cli.ipynb #session
 log = logging.getLogger("vcell")
-_SAID = {  # remedies in Python, as a command has them
-    "pass overwrite=True": "say --overwrite", "beyond=True": "--beyond", "with control=": "with --control",
-    "with cells=": "with --cells", "gene=": "--gene", "cells=;": "--cells;", "Pass resume=True": "Say --resume",
-    "key=": "--key", "control=": "--control ", "min_cells=1": "--min-cells 1", "folds=": "--folds ",
-}  # fmt: skip
 _MENDABLE = (ValueError, KeyError, TypeError, OSError, MemoryError, RuntimeError, ModuleNotFoundError)
+
+_OPTIONS = "control|cells|remove|gene|key|sets|folds|min_cells|train"
+
+
+def _as_typed(text: str) -> str:
+    "A message whose remedies are options of a command, where Python's are arguments of a function."
+    text = re.sub(r"\b([Pp])ass (overwrite|beyond|resume)=True", lambda m: f"{'Say' if m[1] == 'P' else 'say'} --{m[2]}", text)
+    text = re.sub(r"\b(overwrite|beyond|resume)=True", r"--\1", text)
+    text = re.sub(rf"\b({_OPTIONS})=(?!=)(['\"\w]?)", lambda m: f"--{m[1].replace('_', '-')}{' ' * bool(m[2])}{m[2]}", text)
+    return text
 
 
 class _ToStderr(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm
 
-        tqdm.write(self.format(record), file=sys.stderr)  # above a bar, not through it
+        tqdm.write(_as_typed(self.format(record)), file=sys.stderr)  # above a bar, not through it
 
 
 @contextmanager
@@ -129,9 +136,7 @@ def _session(*, quiet: bool, debug: bool) -> Iterator[None]:
             raise
         # str() of a KeyError is the repr of its message
         text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-        for python, words in _SAID.items():
-            text = text.replace(python, words)
-        typer.echo(f"vcell: {text or type(error).__name__}", err=True)
+        typer.echo(f"vcell: {_as_typed(text) or type(error).__name__}", err=True)
         raise typer.Exit(2) from None
     finally:
         log.removeHandler(handler)
@@ -199,8 +204,6 @@ def _speaks() -> bool:
 
 def _config(data: "AnnData | Source", *, hidden: int | None = None, original: bool = False) -> "Config":
     "Settings that suit the data: without counts, the Gaussian likelihood."
-    import dataclasses
-
     from vcell.batches import source_of
     from vcell.model import Config
     from vcell.training import _settle
@@ -263,7 +266,7 @@ def train_command(
         if out.exists() and not (out / "record.json").exists():
             raise FileExistsError(f"Found {out}, which is no model: only models are replaced. Choose another --out.")
         if not (above := next(path for path in out.absolute().parents if path.exists())).is_dir():
-            raise NotADirectoryError(f"Found the file {above} on the way to {out}. Choose another --out.")
+            raise NotADirectoryError(f"Found the file {above.name} on the way to {out}. Choose another --out.")
         from vcell.batches import source_of
         from vcell.training import fit
 
@@ -558,6 +561,13 @@ def _write_card(card: "Scorecard", folder: Path) -> None:
     (folder / "scores.png").write_bytes(picture(draw, 11.0, 0.4 * len(card.predictors) + 1.0, 2))
 
 # %% ../nbs/20_cli.ipynb #demo
+def _demo_again(said: Mapping[str, Any]) -> str:
+    "The words that repeat a demo: what is not as usual, and the seed."
+    usual = {"data": "pbmc68k", "out": Path("vcell-demo"), "rows": "cells", "seed": None}
+    kept = {name: value for name, value in said.items() if value is not None and value != usual.get(name)}
+    return shlex.join(["vcell", "demo", *(word for name, value in kept.items() for word in (f"--{name}", str(value)))])
+
+
 @app.command("demo", epilog=_examples(
     "vcell demo", "vcell demo --gene CD3D --out cd3d", "vcell demo --data colon --out colon-study",
     "vcell demo --data my-cells.h5ad --cells AAACCTG-1",
@@ -592,6 +602,9 @@ def demo_command(
             cells_of_it, gene=gene, cells=cells, control=control, remove=_columns(remove), epochs=epochs, seed=seed,
             progress=not quiet,
         )  # fmt: skip
+        words = {"data": data, "out": out, "epochs": epochs, "seed": seed, "cells": cells, "gene": gene, "control": control,
+                 "remove": remove, "rows": rows}  # fmt: skip
+        found = dataclasses.replace(found, repeat=_demo_again(words))
         found.save(out, overwrite=overwrite)
         top = found.path.top_genes(12).round(3).to_string()
         text = f"{found.asked}.\n{found.most}\n\n{top}\n\n{found.path.source} {found.path.worth}\n\nNetwork: {found.verdict}"

@@ -19,33 +19,50 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.weak import TensorWeakRef
 
+from .masking import FAST
+
+# %% ../nbs/04_kernels.ipynb #transpose
+@njit(**FAST)
+def _transpose(
+    indptr: np.ndarray, indices: np.ndarray, out_indptr: np.ndarray, out_indices: np.ndarray, order: np.ndarray
+) -> None:
+    "A counting sort by column."
+    for column in indices:
+        out_indptr[column + 1] += 1
+    free = np.cumsum(out_indptr)
+    out_indptr[:] = free
+    for row in range(len(indptr) - 1):
+        for k in range(indptr[row], indptr[row + 1]):
+            place = free[indices[k]]
+            free[indices[k]] += 1
+            out_indices[place], order[place] = row, k
+
 # %% ../nbs/04_kernels.ipynb #pattern
 SPARSE_DEVICES = {"cpu"}  # where the sparse form is the faster one
-_FAST: dict[str, Any] = {"nogil": True, "cache": True}
 
 
 class Pattern:
-    "Which places of a matrix (rows, `n_columns`) CSR stores. Raises `ValueError` if they are not sound."
+    """Which places of a matrix (rows, `n_columns`) CSR stores. Raises `ValueError` if they are not sound.
+
+    Examples
+    --------
+    >>> two = Pattern([0, 2, 3], [0, 3, 1], n_columns=4)
+    >>> two.n_rows, two.rows
+    (2, array([0, 0, 1]))
+    """
 
     def __init__(self, indptr: np.ndarray, indices: np.ndarray, n_columns: int):
         self.indptr, self.indices = (np.ascontiguousarray(x, dtype=np.int32) for x in (indptr, indices))
         self.n_columns = int(n_columns)
         least, greatest = (int(self.indices.min()), int(self.indices.max())) if len(self.indices) else (0, -1)
-        if (
-            len(indptr) < 1
-            or self.indptr[0] != 0
-            or self.indptr[-1] != len(indices)
-            or (np.diff(self.indptr) < 0).any()
-        ):
-            raise ValueError(
-                f"Found row pointers that do not cut {len(indices):,} stored values into rows. "
-                "Expected a sound CSR matrix: vcell.prepare checks one."
-            )
-        if least < 0 or greatest >= self.n_columns:
-            raise ValueError(
-                f"Found column {least if least < 0 else greatest} in a matrix of {self.n_columns:,} columns. "
-                "Expected a sound CSR matrix: vcell.prepare checks one."
-            )
+        ends = self.indptr[:1].tolist() + self.indptr[-1:].tolist()
+        if ends != [0, len(indices)] or (np.diff(self.indptr) < 0).any():
+            found = f"row pointers that do not cut {len(indices):,} stored values into rows"
+        elif least < 0 or greatest >= self.n_columns:
+            found = f"column {least if least < 0 else greatest} in a matrix of {self.n_columns:,} columns"
+        else:
+            return
+        raise ValueError(f"Found {found}. Expected a sound CSR matrix: vcell.prepare checks one.")
 
     @property
     def n_rows(self) -> int:
@@ -65,22 +82,6 @@ class Pattern:
         turned.n_columns = self.n_rows
         _transpose(self.indptr, self.indices, turned.indptr, turned.indices, order)
         return turned, order
-
-
-@njit(**_FAST)
-def _transpose(
-    indptr: np.ndarray, indices: np.ndarray, out_indptr: np.ndarray, out_indices: np.ndarray, order: np.ndarray
-) -> None:
-    "A counting sort by column."
-    for column in indices:
-        out_indptr[column + 1] += 1
-    free = np.cumsum(out_indptr)
-    out_indptr[:] = free
-    for row in range(len(indptr) - 1):
-        for k in range(indptr[row], indptr[row + 1]):
-            place = free[indices[k]]
-            free[indices[k]] += 1
-            out_indices[place], order[place] = row, k
 
 # %% ../nbs/04_kernels.ipynb #threads
 _pool: ThreadPoolExecutor | None = None
@@ -122,7 +123,7 @@ def _run(kernel: Callable[..., None], indptr: np.ndarray, *arrays: Any, width: i
 _REASSOCIATED = {"reassoc", "contract", "nsz", "arcp"}  # sums may be taken in any order, so that they vectorise
 
 
-@njit(fastmath=_REASSOCIATED, **_FAST)
+@njit(fastmath=_REASSOCIATED, **FAST)
 def _sum_rows(
     indptr: np.ndarray,
     indices: np.ndarray,
@@ -151,16 +152,16 @@ def _sum_rows(
             k += 1
 
 # %% ../nbs/04_kernels.ipynb #room
-def _room(weight: Tensor) -> Tensor:
+def _gradient_memory(weight: Tensor) -> Tensor:
     "Memory for the gradient of `weight`: that of the step before if nobody needs it any more, else new."
     if not (weight.is_leaf and weight.requires_grad) or weight.grad is not None:
         return torch.empty_like(weight)
-    kept, last = getattr(weight, "_vcell_room", (None, None))
+    kept, last = getattr(weight, "_gradient_memory", (None, None))
     if last is not None and last() is not None:  # the weight is used twice in one pass
         return torch.empty_like(weight)
     kept = torch.empty_like(weight, requires_grad=False) if kept is None else kept
     room = kept.detach()  # another tensor on the same memory, which torch takes as `.grad` without a copy
-    weight._vcell_room = kept, TensorWeakRef(room)  # type: ignore[attr-defined]
+    weight._gradient_memory = kept, TensorWeakRef(room)  # type: ignore[attr-defined]
     return room
 
 # %% ../nbs/04_kernels.ipynb #sums
@@ -177,7 +178,7 @@ class _WeightedSums(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         turned, order = ctx.pattern.transposed
-        out, values = _room(ctx.weight), ctx.values[order]
+        out, values = _gradient_memory(ctx.weight), ctx.values[order]
         table = gradient.contiguous().numpy()
         _run(_sum_rows, turned.indptr, turned.indices, values, table, out.numpy(), width=out.shape[1])
         return out, None, None
@@ -188,7 +189,17 @@ def weighted_sums(
     values: np.ndarray,  # (stored,) their values
     weight: Tensor,  # (genes, n_hidden)
 ) -> Tensor:
-    "For each cell the sum of the known genes' rows of `weight`, each times its value: (cells, n_hidden)."
+    """For each cell the sum of the known genes' rows of `weight`, each times its value: (cells, n_hidden).
+
+    Raises `ValueError` if pattern and weights have other numbers of genes.
+
+    Examples
+    --------
+    >>> pattern, values = Pattern([0, 2, 3], [0, 3, 1], n_columns=4), np.array([2.0, 1.0, 5.0])
+    >>> weighted_sums(pattern, values, torch.arange(8.0).reshape(4, 2))
+    tensor([[ 6.,  9.],
+            [10., 15.]])
+    """
     _check_width(pattern, weight)
     if weight.device.type in SPARSE_DEVICES:
         return _WeightedSums.apply(weight, values.astype(_dtype(weight), copy=False), pattern)
@@ -210,7 +221,7 @@ def _check_width(pattern: Pattern, weight: Tensor) -> None:
         )
 
 # %% ../nbs/04_kernels.ipynb #product-loop
-@njit(fastmath=_REASSOCIATED, **_FAST)
+@njit(fastmath=_REASSOCIATED, **FAST)
 def _dot_rows(
     indptr: np.ndarray,
     indices: np.ndarray,
@@ -260,7 +271,7 @@ class _SampledProduct(torch.autograd.Function):
         hidden, weight = (saved.detach().contiguous() for saved in ctx.saved_tensors)
         pattern, (turned, order), width = ctx.pattern, ctx.pattern.transposed, weight.shape[1]
         values = gradient.contiguous().numpy()
-        to_hidden, to_weight = torch.empty_like(hidden), _room(ctx.weight)
+        to_hidden, to_weight = torch.empty_like(hidden), _gradient_memory(ctx.weight)
         _run(_sum_rows, pattern.indptr, pattern.indices, values, weight.numpy(), to_hidden.numpy(), width=width)
         _run(_sum_rows, turned.indptr, turned.indices, values[order], hidden.numpy(), to_weight.numpy(), width=width)
         to_bias = torch.from_numpy(np.bincount(pattern.indices, values, pattern.n_columns)).to(weight.dtype)
@@ -273,7 +284,16 @@ def sampled_product(
     weight: Tensor,  # (genes, n_hidden)
     bias: Tensor,  # (genes,)
 ) -> Tensor:
-    "`hidden @ weight.T + bias` at the wanted places only: (stored,)."
+    """`hidden @ weight.T + bias` at the wanted places only: (stored,).
+
+    Raises `ValueError` if pattern, bottleneck and weights have other numbers of genes or cells.
+
+    Examples
+    --------
+    >>> pattern, weight = Pattern([0, 2, 3], [0, 3, 1], n_columns=4), torch.arange(8.0).reshape(4, 2)
+    >>> sampled_product(pattern, torch.ones(2, 2), weight, torch.zeros(4))
+    tensor([ 1., 13.,  5.])
+    """
     _check_width(pattern, weight)
     if pattern.n_rows != len(hidden):
         raise ValueError(f"Found a pattern of {pattern.n_rows:,} cells and a bottleneck of {len(hidden):,}.")

@@ -127,8 +127,8 @@ _ACCOUNTS = {  # by kind of effect: what the change is, what std is, what the sh
     ),
     "response": (
         "It is what was measured, or learned from what was measured, when genes were perturbed.",
-        "the standard error that the measured responses leave",
-        "What lies between the cell's own level and the level that was measured is an assumption.",
+        "the standard deviation expected of a measurement, its noise included",
+        "The response is scaled by how far the level has gone of the way that it went in the screen: an assumption.",
     ),
     "network": (
         "At every step the predicted change of the other genes was fed back.",
@@ -232,7 +232,7 @@ def ready(folder: str | Path, names: Iterable[str], *, overwrite: bool = False) 
     if there and not overwrite:
         raise FileExistsError(f"Found earlier results in {folder}. Choose another folder, or pass overwrite=True.")
     if not above.is_dir() or not os.access(above, os.W_OK):
-        raise PermissionError(f"Nothing can be written to {above}. Choose another folder.")
+        raise PermissionError(f"Nothing can be written at {folder}. Choose another folder.")
     return place
 
 # %% ../nbs/17_study.ipynb #page

@@ -177,8 +177,8 @@ class History:
 
     Examples
     --------
-    >>> rows = [{"epoch": n, "loss": 5.0, "train_mse": 0.3, "validation_mse": e, "seconds": 1.0} for n, e in ((1, 0.4), (2, 0.5))]
-    >>> History(rows)
+    >>> first = {"epoch": 1, "loss": 5.0, "train_mse": 0.3, "validation_mse": 0.4, "seconds": 1.0}
+    >>> History([first, first | {"epoch": 2, "validation_mse": 0.5}])
     2 epochs on cpu, weights of epoch 1.
     epoch 2, loss 5, train_mse 0.3, validation_mse 0.5, seconds 1
     """
@@ -424,7 +424,7 @@ def _check_memory(config: Config, n_genes: int, group: Ranks) -> None:
     of_weights = beside * memory_needed(config, n_genes, 0) / 2**30
     room_for(
         beside * memory_needed(config, n_genes, config.batch_size // group.world),
-        f"Training {n_genes:,} genes with n_hidden={config.n_hidden} in batches of {config.batch_size}",
+        f"Training {n_genes:,} genes with n_hidden={config.n_hidden:,} in batches of {config.batch_size:,}",
         f"Of that {of_weights:.1f} GiB are for weights: try a smaller Config(n_hidden=...), or fewer genes, "
         "prepare(adata, genes=...). The rest is for a batch: try a smaller batch_size.",
     )
@@ -484,9 +484,9 @@ class _OtherRunError(ValueError):
 def _read_checkpoint(run: _Run, path: Path) -> None:
     "Takes up the state of a checkpoint. Raises `ValueError` if it is damaged or belongs to another run."
     tensors, record = read_folder(path)
-    there = record["fingerprint"]
-    here = run.fingerprint.items()
-    if differ := [f"{key}: {there.get(key)!r} there, {value!r} here" for key, value in here if there.get(key) != value]:
+    here, there = (part | part["config"] for part in (run.fingerprint, record["fingerprint"]))
+    if keys := [key for key in here if key != "config" and there.get(key) != here[key]]:
+        differ = [f"{key}: {there.get(key)!r} there, {here[key]!r} here" for key in keys]
         raise _OtherRunError(
             f"Found the checkpoint of another run in {path.parent}. It differs in {'; '.join(differ)}. "
             "Resume with the same data and settings, or choose another folder."
@@ -613,7 +613,7 @@ def fit(
     epochs: int | None = None,  # None: those of `config`
     batch_size: int | None = None,  # None: that of `config`
     seed: int = 0,  # of starting weights, order, masks, dropout and split: the same seed gives the same weights
-    validation: float | str = 0.2,  # share of cells to hold out, a column of obs whose groups are held out whole, or 0
+    validation: float | str = 0.2,  # share of cells to hold out, 0, or a column of obs whose groups are held out whole
     device: str = "auto",  # "auto": CUDA where there is one, else the CPU; under torchrun each rank has its own
     patience: int | None = 20,  # epochs without a better held-out error after which training stops; None: never
     checkpoint: str | Path | None = None,  # folder in which the run is kept
@@ -624,13 +624,13 @@ def fit(
 ) -> tuple[MaskedAutoencoder, History]:
     """The fitted model, with the best held-out weights, and the `History` of its errors.
 
-    The model keeps the keys of the cells that it was trained on and of those held out, so that `evaluate` reports on the
-    latter only, and writes into its `record` what it was trained from.
+    The model keeps the keys of the cells that it was trained on and of those held out, so that `evaluate` reports on
+    the latter only, and says in its `record` what it was trained from.
 
     Raises `ValueError` for data or settings that do not fit together, `KeyError` for a column that is not there,
     `MemoryError` before work starts, `DivergedError` (with the last good weights) if the loss explodes,
-    `FileExistsError` if `checkpoint` holds another run, `RuntimeError` if another process is at work there. SIGTERM ends
-    a run with `SystemExit`, after a checkpoint.
+    `FileExistsError` if `checkpoint` holds another run, `RuntimeError` if another process is at work there. SIGTERM
+    ends a run with `SystemExit`, after a checkpoint.
 
     Examples
     --------
@@ -646,7 +646,7 @@ def fit(
     if seed < 0 or checkpoint_every < 1:
         found = f"seed={seed} and checkpoint_every={checkpoint_every}"
         raise ValueError(f"Found {found}. Expected a seed from 0 up, and steps from 1 up.")
-    source = source_of(adata)
+    source = source_of(adata, progress=progress)
     config = _settle(config, source, epochs, batch_size)
     train, held_out = _hold_out(source, validation, seed)
     group = ranks()
