@@ -51,8 +51,8 @@ class Cells:
 
     The two matrices may share their index arrays: do not change them in place.
 
-    Example
-    -------
+    Examples
+    --------
     >>> X, totals, keys = sp.csr_matrix([[0, 1.5], [2.0, 0]]), np.array([900.0, 700.0]), np.array([7, 8])
     >>> two = Cells(X, None, totals, keys, ["CD3D", "LYZ"])
     >>> two.levels(["LYZ"])
@@ -88,8 +88,8 @@ def _keys(names: pd.Index, totals: np.ndarray) -> np.ndarray:
 def cells_of(adata: ad.AnnData) -> Cells:
     """The arrays of a prepared `adata`. A cell's key is a hash of its name and its total count.
 
-    Example
-    -------
+    Examples
+    --------
     >>> cells = cells_of(adata)
     >>> cells.levels(["CD3D", "LYZ"]).mean(0)
     array([0.9230896, 1.9520802], dtype=float32)
@@ -281,8 +281,8 @@ class _Packed:
 class MemorySource(Source):
     """The cells of an AnnData, packed in memory; it is prepared if it is not yet. Raises what `as_prepared` does.
 
-    Example
-    -------
+    Examples
+    --------
     >>> source = MemorySource(adata)
     >>> rows, batch = next(source.batches(64, seed=0, epoch=0))
     >>> batch.X.shape
@@ -333,8 +333,8 @@ def write_rows(
 
     Raises `ValueError`, and leaves what stood there, if the blocks have not as many rows as `obs`.
 
-    Example
-    -------
+    Examples
+    --------
     >>> path = write_rows("raw.h5ad", (raw.X[i : i + 100] for i in range(0, 700, 100)), obs=raw.obs, var=raw.var)
     """
     import h5py
@@ -365,8 +365,8 @@ def write_rows(
 def block_order(n_cells: int, *, block_size: int, window: int, seed: int, epoch: int) -> np.ndarray:
     """The number of every cell once, (cells,): blocks in random order, shuffled within windows of `window` cells.
 
-    Example
-    -------
+    Examples
+    --------
     >>> block_order(12, block_size=3, window=6, seed=0, epoch=0)
     array([ 9,  8,  6, 10, 11,  7,  1,  3,  2,  0,  5,  4])
     """
@@ -667,8 +667,8 @@ class FileSource(Source):
     What is held in memory is obs, a few numbers per cell, and one window of cells. Raises `ValueError` for values that
     are not counts or a matrix stored by gene, `OSError` for a damaged file, `MemoryError` if obs alone does not fit.
 
-    Example
-    -------
+    Examples
+    --------
     >>> source = FileSource("raw.h5ad", progress=False)
     >>> train, held_out = source.split(fraction=0.1)
     """
@@ -770,8 +770,8 @@ def source_of(
 ) -> Source:
     """The source for some data; a `Source` is returned as it is. Raises `TypeError` for anything else.
 
-    Example
-    -------
+    Examples
+    --------
     >>> source_of(adata)
     MemorySource: 700 cells x 765 genes, counts
     """
@@ -806,8 +806,8 @@ def gene_statistics(
 ) -> GeneStatistics:
     """Returns the `GeneStatistics` of a source, in one pass over its cells in the order in which they lie.
 
-    Example
-    -------
+    Examples
+    --------
     >>> known = gene_statistics(source_of(adata))
     >>> known.detected[:3]
     array([102,  28, 313])
@@ -836,8 +836,8 @@ def gene_statistics(
 class Ranks:
     """Which one of how many processes this is, and how they agree.
 
-    Example
-    -------
+    Examples
+    --------
     >>> [range(10)[Ranks(rank, 3).part(10)] for rank in range(3)]
     [range(0, 3), range(3, 6), range(6, 10)]
     """
@@ -893,8 +893,8 @@ def ranks() -> Ranks:
 
     Joins their group at the first call, and leaves it when Python exits; a group that is there already is left alone.
 
-    Example
-    -------
+    Examples
+    --------
     >>> ranks().rank, ranks().world
     (0, 1)
     """

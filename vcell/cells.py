@@ -64,8 +64,8 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 def column(obs: pd.DataFrame, name: str) -> pd.Series:
     """The column of `obs`, or `KeyError` with the columns that are there.
 
-    Example
-    -------
+    Examples
+    --------
     >>> import pandas as pd
     >>> from vcell.cells import column
     >>> column(pd.DataFrame({"donor": ["a", "b"]}), "donor").tolist()
@@ -271,8 +271,8 @@ def matching(
     Raises `KeyError` with the nearest names for one that is neither, `ValueError` for a query that cannot be read or a
     text that no cell has.
 
-    Example
-    -------
+    Examples
+    --------
     >>> import vcell
     >>> from vcell.cells import matching
     >>> cells = vcell.load("pbmc68k")
@@ -415,8 +415,8 @@ def rows_of(
     that cell, else a condition. Raises `KeyError` for unknown names, `ValueError` for a condition that cannot be read,
     a mask of another length or with another index, a cell named twice, or no cell at all, `TypeError` for all else.
 
-    Example
-    -------
+    Examples
+    --------
     >>> import vcell
     >>> from vcell.cells import rows_of
     >>> cells = vcell.load("pbmc68k")
@@ -501,8 +501,8 @@ def control_rows(
     treatment a WARNING counts its labels. Raises `KeyError` for a label that no column has, `ValueError` for one that
     means different cells in several columns, and as `rows_of`.
 
-    Example
-    -------
+    Examples
+    --------
     >>> from vcell.cells import control_rows
     >>> from vcell.toy import toy_screen
     >>> screen = toy_screen(["TF01", "TF05"])
@@ -575,8 +575,8 @@ def split(
     At least one cell is on each side. Raises KeyError for an unknown column, ValueError if there is nothing to split,
     or if the column is missing in some cells.
 
-    Example
-    -------
+    Examples
+    --------
     >>> import vcell
     >>> cells = vcell.load("pbmc68k")
     >>> train, held_out = vcell.split(cells)
@@ -1216,8 +1216,8 @@ def prepare(
     Raises ValueError or TypeError, naming cell and gene, on values that are neither counts nor their logarithm, and for
     names that occur twice; KeyError, with the nearest names, for genes that are not there.
 
-    Example
-    -------
+    Examples
+    --------
     >>> import scanpy as sc, vcell
     >>> blood = sc.datasets.pbmc68k_reduced().raw.to_adata()
     >>> cells = vcell.prepare(blood, genes=200)
@@ -1323,8 +1323,8 @@ def align(
     Writes `var["missing"]`. Genes are matched by name, Ensembl versions aside. `obs["total_counts"]` stays as it is.
     Raises ValueError, showing names of both sides, if too few match.
 
-    Example
-    -------
+    Examples
+    --------
     >>> import vcell
     >>> from vcell.cells import align
     >>> align(vcell.load("pbmc68k"), ["NKG7", "XIST", "CD3D"]).var["missing"].tolist()

@@ -32,8 +32,8 @@ def cells_for(model: MaskedAutoencoder, adata: AnnData) -> AnnData:
 
     Raises `ValueError` if they were normalised otherwise, or lack counts.
 
-    Example
-    -------
+    Examples
+    --------
     >>> cells_for(model, adata).n_vars == len(model.genes)
     True
     """
@@ -61,8 +61,8 @@ def profiles_of(
 ) -> np.ndarray:
     """The expected log-normalised profile of each cell, float32 (cells, `model.genes`), batch by batch.
 
-    Example
-    -------
+    Examples
+    --------
     >>> profiles_of(model, cells_of(test)[:2]).shape
     (2, 765)
     """
@@ -84,8 +84,8 @@ def impute(
 
     Raises `ValueError` if the genes do not match, `MemoryError` if the result does not fit.
 
-    Example
-    -------
+    Examples
+    --------
     >>> profiles = impute(model, test)
     >>> profiles.shape
     (140, 765)
@@ -195,8 +195,8 @@ def _pca_ridge(task: _Task, *, components: int = 20, penalty: float = 10.0) -> n
 class Report:
     """How well hidden values are predicted, by the model and by baselines, on the same cells and masks.
 
-    Example
-    -------
+    Examples
+    --------
     >>> report = evaluate(model, adata, by="cell_type", progress=False)
     >>> print(report.verdict)
     """
@@ -341,8 +341,8 @@ def evaluate(
 
     Raises `ValueError` if no cell is left to score, or a cell is on both sides, `KeyError` for an unknown column.
 
-    Example
-    -------
+    Examples
+    --------
     >>> report = evaluate(model, adata, by="cell_type", progress=False)
     >>> report.table.loc["model", "mse"]
     """

@@ -59,8 +59,8 @@ def replacing(path: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
     If the block fails, what stood at `path` is as it was, and nothing is left beside it. A link is followed. Raises
     `FileExistsError` if something is there and `overwrite` is not set, `FileNotFoundError` if the block wrote nothing.
 
-    Example
-    -------
+    Examples
+    --------
     >>> import tempfile
     >>> from pathlib import Path
     >>> from vcell.files import replacing
@@ -477,8 +477,8 @@ def load(
     MemoryError if a file asks for more than `memory_budget`, ConnectionError if a download fails. For what
     `genes="protein_coding"` takes, see `protein_coding`.
 
-    Example
-    -------
+    Examples
+    --------
     >>> import vcell
     >>> cells = vcell.load("pbmc68k")
     >>> cells.shape, cells.obs["cell_type"].nunique(), sorted(cells.layers)

@@ -33,8 +33,8 @@ def group_colors(names: Iterable[object]) -> dict[str, str]:
 
     The first nine can be told apart with any form of colour-blindness (Tol, SRON/EPS/TN/09-002, 2021).
 
-    Example
-    -------
+    Examples
+    --------
     >>> group_colors(["T cell", "B cell"])
     {'B cell': '#cc6677', 'T cell': '#332288'}
     """
@@ -51,8 +51,8 @@ def group_colors(names: Iterable[object]) -> dict[str, str]:
 class CellMap:
     """Predicted profiles on a plane, and the way to put further ones there. `embed` makes one.
 
-    Example
-    -------
+    Examples
+    --------
     >>> atlas = embed(model, adata)
     >>> atlas.place(impute(model, adata[:2])).shape
     (2, 2)
@@ -210,8 +210,8 @@ def embed(
     Writes `obsm["X_umap_original"]`, the map of measured profiles, and `obsm["X_umap_predicted"]`, (cells, 2) each.
     Raises `ValueError` if the genes are not the model's. UMAP: McInnes, Healy and Melville 2018.
 
-    Example
-    -------
+    Examples
+    --------
     >>> atlas = embed(model, adata)
     >>> atlas
     CellMap(700 cells, 765 of 765 genes)

@@ -427,8 +427,8 @@ def study(
     Writes the places on the map to `obsm` of the cells, as `embed` does. Raises what `load`, `choose`, `fit` and
     `trajectory` raise; the gene and the cells are looked at before the network is trained.
 
-    Example
-    -------
+    Examples
+    --------
     >>> found = study("pbmc68k", epochs=10)
     >>> found.save("my-study")
     """

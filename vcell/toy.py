@@ -136,8 +136,8 @@ def toy_atlas(
 
     Source: the steady state of SERGIO, Dibaeinia and Sinha, Cell Systems 2020.
 
-    Example
-    -------
+    Examples
+    --------
     >>> from vcell.toy import toy_atlas
     >>> toy = toy_atlas(n_cells=300)
     >>> toy.n_obs, toy.uns["toy"]["edges"].columns.tolist()
@@ -271,8 +271,8 @@ def toy_truth(
     act. Raises KeyError for an unknown gene or cell, ValueError for a level that is negative, not finite or too high,
     and for cells that are not from `toy_atlas`.
 
-    Example
-    -------
+    Examples
+    --------
     >>> from vcell.toy import toy_atlas, toy_truth
     >>> toy = toy_atlas(n_cells=300)
     >>> truth = toy_truth(toy, {"TF01": 0.0}, cells='cell_type == "type 1"')
@@ -319,8 +319,8 @@ def toy_screen(
     expected log-normalised profile (knock-outs, genes), mean over cells. Raises KeyError for a gene that is not in the
     network.
 
-    Example
-    -------
+    Examples
+    --------
     >>> from vcell.toy import toy_screen
     >>> screen = toy_screen(["TF01", "TF01+TF05"], n_cells=20)
     >>> screen.obs["perturbation"].value_counts().to_dict(), screen.uns["truth"].index.tolist()
