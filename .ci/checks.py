@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 NBS, PACKAGE = Path("nbs"), Path("vcell")
-MOST_COLUMNS = 130
+MOST_COLUMNS = 120
 # required though nothing imports them by name
 USED_BY_OTHERS = {
     "loompy": "scanpy.read_loom imports it",

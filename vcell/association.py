@@ -88,10 +88,7 @@ class Association:
         sets nor edges are used. A gene that was not measured is read from its neighbours. Raises `KeyError`.
         """
         columns = find_genes(self.readable, list(genes))
-        scores = self._scores(self._read_from(columns)[1])
-        profile = (self.X.T @ scores.T).T / (self.std * self.X.shape[0])
-        variance = np.maximum((scores**2).mean(1, keepdims=True) - profile**2, 0) / self.X.shape[0]
-        return Change(self._directed(columns, profile), np.sqrt(variance) * np.isfinite(self.std))
+        return self._profiled(columns, self._scores(self._read_from(columns)[1]))
 
     def change(
         self,
@@ -105,11 +102,10 @@ class Association:
         """
         columns, own = find_genes(self.genes, list(hold)), cells.levels(list(hold))
         way = levels_of(hold, len(cells)) - own
-        scores = self._scores(self._read_from(columns)[0])
+        scores, (profile, error) = self._alone_and_profiled(columns)
         among = scores @ scores.T / self.X.shape[0] + 1e-6 * np.eye(len(columns))
         known = np.isfinite(self.std[columns]).all()
         moved = np.linalg.solve(among, (way / self.std[columns]).T).T if known else 0 * way
-        profile, error = self.profiles(list(hold))
         change, std = (moved @ profile) * self.spread, np.sqrt(moved**2 @ error**2) * self.spread
         change[:, columns], std[:, columns] = way, 0
         return Change(change, std)
@@ -117,12 +113,11 @@ class Association:
     def per_level(self, genes: Sequence[str]) -> Change:
         """The change of every gene, (held, genes), when each of `genes` alone goes up by one log-normalised unit.
 
-        Times the way from a cell's own level to the one held, it is what `change` gives; 0 for a gene that does not vary.
+        Times the way from a cell's own level to the one held, it is what `change` gives; 0 for a gene without variance.
         """
         columns = find_genes(self.genes, list(genes))
-        scores = self._scores(self._read_from(columns)[0])
+        scores, (profile, error) = self._alone_and_profiled(columns)
         moved = 1 / ((scores**2).mean(1) + 1e-6) / self.std[columns]  # 0 where the gene does not vary
-        profile, error = self.profiles(genes)
         change, std = (moved[:, None] * part * self.spread for part in (profile, error))
         rows = np.arange(len(columns))
         change[rows, columns], std[rows, columns] = 1, 0
@@ -156,7 +151,8 @@ class Association:
     @property
     def worth(self) -> str:
         "What such predictions were worth on measured knock-outs, in a sentence."
-        return worth_in_words(_WORTH["edges" if self.edges is not None else "sets" if self.sets is not None else "plain"])
+        with_sets = "plain" if self.sets is None else "sets"
+        return worth_in_words(_WORTH[with_sets if self.edges is None else "edges"])
 
     def plot(self, gene: str, n: int = 20, *, ax: Axes | None = None) -> Axes:
         "The `n` genes that go most with `gene`, with two standard errors. Returns the Axes."
@@ -179,6 +175,18 @@ class Association:
         "Weighted sums of standardised residuals: (held, cells) from weights (held, genes)."
         sums = (self.X @ (weights / self.std).T).T
         return sums - (sums @ self.removed) @ self.removed.T
+
+    def _profiled(self, columns: np.ndarray, scores: np.ndarray) -> Change:
+        "The profiles, (held, genes), of genes that are read from these scores, (held, cells)."
+        profile = (self.X.T @ scores.T).T / (self.std * self.X.shape[0])
+        variance = np.maximum((scores**2).mean(1, keepdims=True) - profile**2, 0) / self.X.shape[0]
+        return Change(self._directed(columns, profile), np.sqrt(variance) * np.isfinite(self.std))
+
+    def _alone_and_profiled(self, columns: np.ndarray) -> tuple[np.ndarray, Change]:
+        "The scores of genes by themselves, (held, cells), and their profiles; one pass where both are the same."
+        alone, both = self._read_from(columns)
+        scores = self._scores(alone)
+        return scores, self._profiled(columns, scores if both is alone else self._scores(both))
 
     def _read_from(self, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         "What each held gene is read from: itself, and itself with its neighbours; both (held, genes)."
@@ -297,8 +305,8 @@ def signed_edges(edges: pd.DataFrame) -> pd.DataFrame:
     "Edges in one form: source, target, weight (-1 or 1), each pair once. Raises `ValueError` for another table."
     if missing := [name for name in ("source", "target", "weight") if name not in edges]:
         raise ValueError(
-            f"Found no column {missing[0]!r} among {', '.join(map(str, edges.columns))}. Expected edges: source, target "
-            "and weight, which is above 0 where the source raises the target."
+            f"Found no column {missing[0]!r} among {', '.join(map(str, edges.columns))}. Expected edges: source, "
+            "target and weight, which is above 0 where the source raises the target."
         )
     signed = edges[["source", "target", "weight"]].drop_duplicates(["source", "target"])
     return signed.assign(weight=np.sign(signed["weight"])).query("weight != 0").reset_index(drop=True)

@@ -106,10 +106,14 @@ _OPTIONS = "control|cells|remove|gene|key|sets|folds|min_cells|train"
 
 def _as_typed(text: str) -> str:
     "A message whose remedies are options of a command, where Python's are arguments of a function."
-    text = re.sub(r"\b([Pp])ass (overwrite|beyond|resume)=True", lambda m: f"{'Say' if m[1] == 'P' else 'say'} --{m[2]}", text)
+    text = re.sub(r"\bPass (overwrite|beyond|resume)=True", r"Say --\1", text)
+    text = re.sub(r"\bpass (overwrite|beyond|resume)=True", r"say --\1", text)
     text = re.sub(r"\b(overwrite|beyond|resume)=True", r"--\1", text)
-    text = re.sub(rf"\b({_OPTIONS})=(?!=)(['\"\w]?)", lambda m: f"--{m[1].replace('_', '-')}{' ' * bool(m[2])}{m[2]}", text)
-    return text
+    def option(found: re.Match[str]) -> str:
+        name, value = found[1].replace("_", "-"), found[2]
+        return f"--{name} {value}" if value else f"--{name}"
+
+    return re.sub(rf"\b({_OPTIONS})=(?!=)(['\"\w]?)", option, text)
 
 
 class _ToStderr(logging.Handler):
@@ -157,13 +161,20 @@ def _records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     return frame.reset_index().to_dict("records")
 
 
+def _writable(out: Path) -> None:
+    "Raises `OSError` if nothing can be written at `out`."
+    above = next(path for path in out.absolute().parents if path.exists())
+    if not above.is_dir():
+        raise NotADirectoryError(f"Found the file {above.name} on the way to {out}. Choose another --out.")
+    if not os.access(above, os.W_OK):
+        raise PermissionError(f"Nothing can be written to {above}. Choose another --out.")
+
+
 def _free_file(out: Path | None, overwrite: bool) -> None:
     "Raises `OSError` if no file can be written at `out`, or may not be replaced: asked before work starts."
     if out is None:
         return
-    above = next(path for path in out.absolute().parents if path.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise PermissionError(f"Nothing can be written to {above}. Choose another --out.")
+    _writable(out)
     if out.is_dir():
         raise IsADirectoryError(f"Found a folder at {out}. Expected the name of a file for --out.")
     if out.exists() and not overwrite:
@@ -234,7 +245,9 @@ def _training_text(facts: Mapping[str, Any]) -> str:
     return f"Trained on {facts['cells']:,} cells x {facts['genes']:,} genes, {facts['epochs']} epochs.{words}"
 
 # %% ../nbs/20_cli.ipynb #train
-@app.command("train", epilog=_examples("vcell train pbmc68k --out my-cell", "vcell train my.h5ad --out my-cell --epochs 80"))
+@app.command("train", epilog=_examples(
+    "vcell train pbmc68k --out my-cell", "vcell train my.h5ad --out my-cell --epochs 80",
+))  # fmt: skip
 def train_command(
     data: Data,
     out: Annotated[Path, _option("Folder for the model.")],
@@ -265,8 +278,7 @@ def train_command(
             raise FileExistsError(f"Found earlier results at {out}. Choose another --out, or say --overwrite.")
         if out.exists() and not (out / "record.json").exists():
             raise FileExistsError(f"Found {out}, which is no model: only models are replaced. Choose another --out.")
-        if not (above := next(path for path in out.absolute().parents if path.exists())).is_dir():
-            raise NotADirectoryError(f"Found the file {above.name} on the way to {out}. Choose another --out.")
+        _writable(out)
         from vcell.batches import source_of
         from vcell.training import fit
 
@@ -285,10 +297,13 @@ def train_command(
         facts = _training_facts(model, history) | {
             "model": str(out), "data": data, "seed": seed, "seconds": round(time.perf_counter() - begun, 1),
         }  # fmt: skip
-        _show(facts, f"{_training_text(facts)}\nThe model is in {out}.{_next('vcell', 'evaluate', out, data)}", as_json=json_)
+        text = f"{_training_text(facts)}\nThe model is in {out}."
+        _show(facts, text + _next("vcell", "evaluate", out, data), as_json=json_)
 
 # %% ../nbs/20_cli.ipynb #evaluate
-@app.command("evaluate", epilog=_examples("vcell evaluate my-cell pbmc68k", "vcell evaluate my-cell all.h5ad --by cell_type"))
+@app.command("evaluate", epilog=_examples(
+    "vcell evaluate my-cell pbmc68k", "vcell evaluate my-cell all.h5ad --by cell_type",
+))  # fmt: skip
 def evaluate_command(
     model: Model,
     data: Data,
@@ -602,12 +617,13 @@ def demo_command(
             cells_of_it, gene=gene, cells=cells, control=control, remove=_columns(remove), epochs=epochs, seed=seed,
             progress=not quiet,
         )  # fmt: skip
-        words = {"data": data, "out": out, "epochs": epochs, "seed": seed, "cells": cells, "gene": gene, "control": control,
-                 "remove": remove, "rows": rows}  # fmt: skip
+        words = {"data": data, "out": out, "epochs": epochs, "seed": seed, "cells": cells, "gene": gene,
+                 "control": control, "remove": remove, "rows": rows}  # fmt: skip
         found = dataclasses.replace(found, repeat=_demo_again(words))
         found.save(out, overwrite=overwrite)
         top = found.path.top_genes(12).round(3).to_string()
-        text = f"{found.asked}.\n{found.most}\n\n{top}\n\n{found.path.source} {found.path.worth}\n\nNetwork: {found.verdict}"
+        text = f"{found.asked}.\n{found.most}\n\n{top}\n\n{found.path.source} {found.path.worth}"
+        text += f"\n\n{found.report.verdict}"
         text += f"\n\nOpen {out / 'report.html'} in a browser; the model is in {out / 'model'}."
         _show(found.facts | {"out": out}, text + _next("vcell", "explore", out / "model", data), as_json=json_)
 

@@ -81,11 +81,12 @@ def request(model: MaskedAutoencoder, hold: Mapping[str, float], *, beyond: bool
     most = float(np.log1p(model.target_sum)) + 1e-6
     levels = np.array([level_of(gene, level, most) for gene, level in hold.items()])
     highest = model.highest.cpu().numpy()[columns]
-    told = [f"{gene}: {level:.2f}, seen up to {top:.2f}" for gene, level, top in zip(hold, levels, highest, strict=True)]
+    known = zip(hold, levels, highest, strict=True)
+    told = [f"{gene}: {level:.2f}, seen up to {top:.2f}" for gene, level, top in known]
     if not beyond and (far := [text for text, k in zip(told, levels > _FAR * highest + 1e-6, strict=True) if k]):
         raise ValueError(
-            f"Found a level far beyond the training cells ({'; '.join(far)}). Nothing is known there: choose a level that "
-            "was seen, or pass beyond=True to ask all the same."
+            f"Found a level far beyond the training cells ({'; '.join(far)}). Nothing is known there: choose a level "
+            "that was seen, or pass beyond=True to ask all the same."
         )
     outside = [text for text, k in zip(told, levels > highest + 1e-6, strict=True) if k]
     if outside:
@@ -191,8 +192,8 @@ class Network:
     ):
         if draws < 0 or not tolerance > 0 or max_steps < 1:
             raise ValueError(
-                f"Found draws={draws}, tolerance={tolerance}, max_steps={max_steps}. Expected draws from 0 (hide nothing) "
-                "up, a tolerance above 0 and at least one step."
+                f"Found draws={draws}, tolerance={tolerance}, max_steps={max_steps}. Expected draws from 0 (hide "
+                "nothing) up, a tolerance above 0 and at least one step."
             )
         self.model, self.genes, self.draws, self.seed = model, list(model.genes), draws, seed
         self.tolerance, self.max_steps = tolerance, max_steps
@@ -239,7 +240,8 @@ class Network:
         rows, share = np.arange(len(cells)), self.model.config.share
         hidden = [hide(cells.X, cells=cells.keys, seed=self.seed, epoch=k, share=share) for k in range(self.draws)]
         hidden = hidden or [np.zeros(cells.X.nnz, bool)]
-        return sp.vstack([visible(cells.X, each, cells=rows, seed=self.seed, zeros=0.0) for each in hidden], format="csr")
+        seen = [visible(cells.X, each, cells=rows, seed=self.seed, zeros=0.0) for each in hidden]
+        return sp.vstack(seen, format="csr")
 
     def __repr__(self) -> str:
         return f"Network({len(self.genes):,} genes, {self.draws} draws)"
@@ -402,7 +404,8 @@ class Trajectory:
         end = f"{len(self.states) - 1} steps"
         if self.kind == "network":
             end = f"settled after {end}" if self.converged else f"not settled after {end}"
-        out = f" Outside the range of the training cells: {'; '.join(self.outside_range)}." if self.outside_range else ""
+        beyond = "; ".join(self.outside_range)
+        out = f" Outside the range of the training cells: {beyond}." if beyond else ""
         return f"{who}: {what}; {end}.{out} A prediction by {self.kind}, not a measurement. {self.source} {self.worth}"
 
     def plot(
@@ -564,7 +567,9 @@ def _fed_back(
     return np.stack([drawn.mean(1), drawn.std(1)]), settled
 
 # %% ../nbs/11_perturbation.ipynb #path-from
-def path_from(start: Start, asked: Request, effect: Effect, *, steps: int = 20, progress: Progress = True) -> Trajectory:
+def path_from(
+    start: Start, asked: Request, effect: Effect, *, steps: int = 20, progress: Progress = True
+) -> Trajectory:
     "The path from a start, with genes held."
     if steps < 1:
         raise ValueError(f"Found steps={steps}. Expected at least 1.")

@@ -259,7 +259,7 @@ th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd 
 <figure>$trajectory_png<figcaption>Each point is a cell of the data, placed by its predicted profile. The path runs from
 the ring to the cross; the inset shows it close up. $reach</figcaption></figure>
 <h2>The network</h2>
-<p>$network How well it fills in hidden genes: $verdict Half to four fifths of the measured values of each cell were
+<p>$network $verdict Half to four fifths of the measured values of each cell were
 hidden and predicted from the rest. $scored</p>
 <div class="wide">$errors</div>
 <figure>$loss_png<figcaption>The error while training; dashed and dotted: the baselines.</figcaption></figure>
@@ -337,14 +337,6 @@ class Study:
         return f"The end is {far:.1f} times as far from the nearest cell as cells are from each other{word}."
 
     @property
-    def verdict(self) -> str:
-        "The network beside the best baseline, in a sentence."
-        errors, best = self.report.table["mse"], self.report.table["mse"].drop("model").idxmin()
-        ratio = errors["model"] / errors[best]
-        word = "about as good as" if abs(ratio - 1) < 0.01 else "better than" if ratio < 1 else "worse than"
-        return f"mean squared error {errors['model']:.4f}, {word} the best baseline ({best}: {errors[best]:.4f})."
-
-    @property
     def facts(self) -> dict[str, Any]:
         "The numbers, as JSON can hold them: what summary.json holds."
         history, table, config = self.history, self.report.table, dataclasses.asdict(self.model.config)
@@ -356,7 +348,8 @@ class Study:
                      "values": self.adata.uns["vcell"]["values"]},
             "training": {"epochs": len(errors), "best_epoch": history.best_epoch, "device": history.device,
                          "held_out_mse": errors.get(history.best_epoch), "config": config},
-            "evaluation": {"table": table.to_dict("index"), "verdict": self.verdict, "protocol": self.report.protocol},
+            "evaluation": {"table": table.to_dict("index"), "verdict": self.report.verdict,
+                           "protocol": self.report.protocol},
             "path": path_facts(self.path) | {"reach": self.reach}, "files": list(STUDY_FILES),
         }  # fmt: skip
         return plain(facts)
@@ -380,10 +373,11 @@ class Study:
     def page(self) -> str:
         "The study as one HTML page that needs no other file."
         words = account(self.path) | {
-            name: getattr(self, name) for name in ("asked", "most", "reach", "verdict", "repeat")
+            name: getattr(self, name) for name in ("asked", "most", "reach", "repeat")
         } | {
             "data": f"{self.data}: {self.adata.n_obs:,} cells x {self.adata.n_vars:,} genes", "kind": self.path.kind,
-            "scored": self.report.summary, "why": f"{self.why[0].upper()}{self.why[1:]}.",
+            "scored": self.report.summary, "verdict": self.report.verdict,
+            "why": f"{self.why[0].upper()}{self.why[1:]}.",
             "versions": ", ".join(f"{name} {number}" for name, number in self.facts["versions"].items()),
         }  # fmt: skip
         images = {name.replace(".", "_"): _image(name, content) for name, content in self.pictures.items()}
@@ -406,7 +400,7 @@ class Study:
     def _repr_html_(self) -> str:
         said = account(self.path)
         answer = f"A prediction by {self.path.kind}. {said['change']} {said['worth']} {said['range']}"
-        lines = [self.asked, self.most, answer, f"Network: {self.verdict}"]
+        lines = [self.asked, self.most, answer, f"Network: {self.report.verdict}"]
         return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
 
 # %% ../nbs/17_study.ipynb #study
