@@ -108,7 +108,7 @@ def _as_typed(text: str) -> str:
     "A message whose remedies are options of a command, where Python's are arguments of a function."
     text = re.sub(r"\bPass (overwrite|beyond|resume)=True", r"Say --\1", text)
     text = re.sub(r"\bpass (overwrite|beyond|resume)=True", r"say --\1", text)
-    text = re.sub(r"\b(overwrite|beyond|resume)=True", r"--\1", text)
+    text = re.sub(r"\b(overwrite|beyond|resume)=True", r"--\1", text).replace("remove=()", "--remove ''")
     def option(found: re.Match[str]) -> str:
         name, value = found[1].replace("_", "-"), found[2]
         return f"--{name} {value}" if value else f"--{name}"

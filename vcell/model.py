@@ -483,7 +483,7 @@ def read_folder(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 # %% ../nbs/05_model.ipynb #save-load
 _FORMAT = {"format": "vcell model", "format_version": 1}
-_READERS = {"vcell response": ("vcell.response", "read_response")}  # by format: what later chapters save
+_READERS = {"vcell response": ("vcell.response", "response_of")}  # by format: what later chapters save
 
 
 def _describe(model: MaskedAutoencoder) -> dict[str, Any]:
@@ -511,7 +511,7 @@ def load_model(
     kind, written = str(record.get("format")), record.get("format_version")
     if kind in _READERS:
         module, name = _READERS[kind]
-        return getattr(import_module(module), name)(path)
+        return getattr(import_module(module), name)(tensors, record, path)
     if kind != _FORMAT["format"]:
         known = ", ".join([str(_FORMAT["format"]), *_READERS])
         raise ValueError(f"Found the format {kind!r} in {path}. Expected a folder that save made: one of {known}.")
