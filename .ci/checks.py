@@ -18,7 +18,7 @@ NBS, PACKAGE = Path("nbs"), Path("vcell")
 MOST_COLUMNS = 120
 # required though nothing imports them by name
 USED_BY_OTHERS = {
-    "loompy": "scanpy.read_loom imports it",
+    "openpyxl": "pandas.read_excel imports it",
 }
 
 

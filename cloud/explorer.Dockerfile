@@ -3,7 +3,7 @@
 #   docker run -p 127.0.0.1:7860:7860 -e VCELL_TOKEN=something-long vcell-explorer
 # then open http://127.0.0.1:7860/?token=something-long. Your own: -v $PWD/study:/study:ro ... vcell-explorer my-cell cells.h5ad with paths in /study.
 # An open demonstration, such as a Space: docker run ... vcell-explorer --token '' behind a proxy that limits visitors;
-# what a visitor takes is in nbs/19_app.ipynb.
+# what a visitor takes is in nbs/22_app.ipynb.
 # Written to the documentation of Docker; it has not been built where this was written.
 FROM python:3.11-slim
 WORKDIR /opt/vcell

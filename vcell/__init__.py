@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "load": "files", "prepare": "cells", "split": "cells",
+    "load": "files", "look": "files", "prepare": "cells", "split": "cells",
     "Config": "model", "MaskedAutoencoder": "model", "load_model": "model", "fit": "training",
     "evaluate": "evaluation", "Report": "evaluation", "impute": "evaluation", "embed": "map", "CellMap": "map",
     "associate": "association", "Association": "association", "Network": "perturbation",
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .cells import prepare, split
     from .evaluation import Report, evaluate, impute
     from .explorer import explore
-    from .files import load
+    from .files import load, look
     from .map import CellMap, embed
     from .model import Config, MaskedAutoencoder, load_model
     from .perturbation import Network, Trajectory, perturb, trajectory
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .training import fit
 
 __all__ = [
-    "load", "prepare", "split",
+    "load", "look", "prepare", "split",
     "Config", "MaskedAutoencoder", "fit", "load_model",
     "evaluate", "Report", "impute", "embed", "CellMap",
     "associate", "Association", "Network", "perturb", "trajectory", "Trajectory", "scan", "Scan",
