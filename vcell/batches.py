@@ -72,13 +72,15 @@ class Cells:
     totals: np.ndarray  # (cells,) total counts
     keys: np.ndarray  # (cells,) int64, by which a cell is known again
     genes: list[str] = field(default_factory=list)  # names of the columns, where they are known
+    expected: np.ndarray | None = None  # (cells, genes) the expected profiles, log-normalised, where they are known
 
     def __len__(self) -> int:
         return len(self.totals)
 
     def __getitem__(self, rows: Any) -> "Cells":
         counts = None if self.counts is None else self.counts[rows]
-        return Cells(self.X[rows], counts, self.totals[rows], self.keys[rows], self.genes)
+        expected = None if self.expected is None else self.expected[rows]
+        return Cells(self.X[rows], counts, self.totals[rows], self.keys[rows], self.genes, expected)
 
     def levels(self, genes: Sequence[str]) -> np.ndarray:
         "The cells' own levels of some genes, (cells, genes), log-normalised. Raises `KeyError` for an unknown gene."

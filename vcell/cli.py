@@ -507,7 +507,7 @@ def perturb_command(
                 write_path(path, folder, path_pictures(path, color=label_column(adata.obs)))
             written = f"\n\nTables, figures and states are in {out}."
         top = path.top_genes(20).round(3).to_string()
-        _show(path_facts(path) | {"out": out}, f"{path.summary}\n\n{top}{written}", as_json=json_)
+        _show(path_facts(path) | {"out": out}, f"{path.summary} {path.reach}\n\n{top}{written}", as_json=json_)
 
 # %% ../nbs/23_cli.ipynb #scan
 @app.command("scan", epilog=_examples(

@@ -730,7 +730,8 @@ def _guarded(path: Path, read: Callable[[], Any]) -> Any:
             warnings.filterwarnings("ignore", category=FutureWarning)
             return read()
     except (ValueError, MemoryError) as error:
-        if str(path) in str(error) or "damaged" in str(error) or isinstance(error, MemoryError):
+        ours = type(error) is MemoryError or str(path) in str(error) or "damaged" in str(error)
+        if ours and type(error) in (ValueError, MemoryError):
             raise
         raise _why_not(path, error) from error
     except OSError as error:

@@ -19,16 +19,17 @@ import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 from matplotlib.axes import Axes
+from scipy.spatial.distance import cdist
 from tqdm.auto import tqdm
 
 from .association import Association, Change, associate, levels_of
 from .batches import Cells, cells_of
 from .cells import control_rows, rows_of
-from .evaluation import cells_for, profiles_of
+from .evaluation import cells_for, expecting, profiles_of
 from .map import CellMap, embed
 from .masking import hide, hold, visible
 from .model import MaskedAutoencoder
-from .names import find_genes, named
+from .names import find_genes, named, room_for
 
 log = logging.getLogger("vcell")
 
@@ -269,10 +270,11 @@ def perturb(
     """Returns the predicted profiles of cells in which genes are held, an AnnData (cells, model genes).
 
     `X` is the profile after, log-normalised; `layers["before"]` the expected profile of the cell as it is (`impute`,
-    with the held genes as measured), `layers["delta"]` the predicted change and `layers["std"]` its standard error: for
-    an association that of a regression, no interval for what an experiment would show. `var["held"]` marks the held
-    genes, and `uns["perturbation"]` says what was held, by which kind of effect, from what source, what such
-    predictions were worth, and which levels lie outside the range seen.
+    with the held genes as measured), `layers["delta"]` the predicted change and
+    `layers["std"]` its spread: by an association, `Association.width(0.8)` of them to both sides should hold 80 % of
+    what an experiment would show. `var["held"]` marks the held genes, and `uns["perturbation"]` says what was held, by
+    which kind of effect, from what source, what such predictions were worth, and which levels lie outside the range
+    seen.
 
     Raises `KeyError` for unknown genes or cells, `ValueError` for levels, `TypeError` for a `by` that is no effect.
 
@@ -284,11 +286,12 @@ def perturb(
     asked = request(model, hold, beyond=beyond)
     chosen, effect = chosen_cells(model, adata, cells, asked), effect_of(model, adata, by, control, remove)
     arrays = cells_of(chosen)
-    delta, std = (np.empty(chosen.shape, np.float32) for _ in range(2))
+    before, delta, std = (np.empty(chosen.shape, np.float32) for _ in range(3))
     parts = slices(len(arrays), 0)
     for part in tqdm(parts, desc="perturbing", unit="batch", disable=not progress or len(parts) < 2):
-        delta[part], std[part] = in_order(effect, model.genes, arrays[part], asked.hold)
-    before = profiles_of(model, arrays)
+        seen = expecting(model, arrays[part])
+        before[part] = seen.expected
+        delta[part], std[part] = in_order(effect, model.genes, seen, asked.hold)
     before[:, asked.columns] = arrays.levels(asked.genes)
     after = np.maximum(before + delta, 0)
     after[:, asked.columns] = asked.levels
@@ -355,9 +358,9 @@ class Trajectory:
     """The predicted path of a cell, or of the mean of a group, while genes are held. Made by `trajectory`.
 
     `states` and `std` are (steps + 1, genes), log-normalised. The first state is the expected profile of the cell as
-    it is (`impute`), with the held genes at their own levels. `std` is the standard error of the change: for an
-    association that of a regression, for the network the spread over draws, for a group its mean over cells; no
-    interval for what an experiment would show. `levels` has the held genes' levels per step.
+    it is (`impute`), with the held genes at their own levels. `std` is the spread of the change: by an association
+    `Association.width(0.8)` of them to both sides should hold 80 % of what an experiment would show; by the network it
+    is the spread over draws; for a group it is the mean over cells. `levels` has the held genes' levels per step.
     """
 
     states: np.ndarray
@@ -384,6 +387,31 @@ class Trajectory:
             index=pd.Index(self.genes, name="gene"),
         ).drop(index=list(self.levels.columns))
         return frame.loc[frame["change"].abs().nlargest(n).index].sort_values("change", ascending=False)
+
+    def distance(self, n: int = 1000, *, seed: int = 0) -> pd.Series:
+        """By step, how far the state is from the nearest of `n` cells of the data (their expected profiles).
+
+        The unit is the distance that all but one in twenty of these cells keep from their nearest: above 1 a state is
+        outside of the data.
+        """
+        rows = np.sort(np.random.default_rng(seed).permutation(self.adata.n_obs)[:n])
+        cells = profiles_of(self.model, cells_of(cells_for(self.model, self.adata[rows])))
+        apart = cdist(cells, cells)
+        np.fill_diagonal(apart, np.inf)
+        usual = np.quantile(apart.min(1), 0.95)
+        return pd.Series(cdist(self.states, cells).min(1) / max(usual, 1e-9), name="distance").rename_axis("step")
+
+    @property
+    def reach(self) -> str:
+        "In a sentence, whether the path stays among the cells of the data, and where it leaves them."
+        away = self.distance()
+        outside = away.index[away > max(1.0, 1.05 * away.iloc[0])]
+        if not len(outside):
+            return "All of it lies among the cells of the data."
+        return (
+            f"From step {outside[0]} of {len(away) - 1} on it is further from every cell of the data than cells are "
+            f"from each other ({away.iloc[-1]:.1f} times at its end): a guess beyond the data."
+        )
 
     def to_frame(self) -> pd.DataFrame:
         "All states, one row per step, one column per gene."
@@ -524,10 +552,13 @@ def start_of(
 ) -> Start:
     "The start of paths of these cells. Raises what `chosen_cells` and `progress` raise."
     chosen = chosen_cells(model, adata, cells, asked)
-    arrays, total = cells_of(chosen), np.zeros(len(model.genes))
+    arrays, size = cells_of(chosen), 4.0 * chosen.n_obs * len(model.genes)
+    room_for(size, f"The expected profiles of {chosen.n_obs:,} cells", "Take a sample of the cells.")
+    profiles = np.empty((len(arrays), len(model.genes)), np.float32)
     for part in _parts(slices(len(arrays), 0), "expected profiles", progress):
-        total += profiles_of(model, arrays[part]).sum(0, dtype=np.float64)
-    return Start(model, adata, arrays, list(chosen.obs_names), (total / len(arrays)).astype(np.float32))
+        profiles[part] = profiles_of(model, arrays[part])
+    arrays = replace(arrays, expected=profiles)
+    return Start(model, adata, arrays, list(chosen.obs_names), profiles.mean(0, dtype=np.float64).astype(np.float32))
 
 # %% ../nbs/14_perturbation.ipynb #ramp
 def _ramp(effect: Effect, start: Start, asked: Request, steps: int, progress: Progress) -> np.ndarray:

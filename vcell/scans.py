@@ -21,7 +21,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from .association import carried, in_columns
 from .batches import Cells, cells_of, ranks
+from .evaluation import expecting
 from .kernels import Pattern, weighted_sums
 from .model import MaskedAutoencoder
 from .names import column, find_genes, named, room_for
@@ -31,9 +33,9 @@ from .perturbation import Effect, Network, Request, chosen_cells, effect_of, in_
 from .perturbation import request, slices, start_of, words_of
 
 # %% ../nbs/15_scans.ipynb #ways
-def _ways(X: sp.csr_matrix, asked: Request) -> sp.csr_matrix:
+def _ways(cells: Cells, asked: Request) -> sp.csr_matrix:
     "How far each gene is from its level in each cell, (cells, genes), stored where it is not there already."
-    own, levels = X[:, asked.columns], asked.levels.astype(np.float32)
+    own, levels = cells.X[:, asked.columns], asked.levels.astype(np.float32)
     if levels.any():
         return sp.csr_matrix(levels - own.toarray())
     own.sort_indices()
@@ -118,16 +120,24 @@ def _by_loop(effect: Effect, task: _Task) -> np.ndarray:
     return values
 
 # %% ../nbs/15_scans.ipynb #products
-def _by_products(effect: Any, task: _Task) -> np.ndarray:
-    "The same, of an effect with `per_level`: the change per unit of level, (held, genes)."
+def _by_slopes(effect: Any, task: _Task) -> np.ndarray:
+    "The same, of an effect with a change `per_level` at a `center`, from which it is carried to each cell."
     place = pd.Index(effect.genes).get_indexer(pd.Index(task.genes))
-    pairs, gain = np.bincount(task.ways.indices, minlength=len(task.asked.genes)), np.zeros(len(task.asked.genes))
-    for part in slices(len(gain), 0):
-        slope = np.where(place >= 0, effect.per_level(task.asked.genes[part]).mean[:, place], 0)
-        gain[part] = task.readout(slope, task.asked.columns[part])
-        task.bar.update(int(pairs[part].sum()))
-    way = np.abs(task.ways.data) if task.readout.weights is None else task.ways.data
-    return (way * gain[task.ways.indices]).astype(np.float32)
+    state = in_columns(task.cells, effect.genes, effect.center)
+    ways, values = task.ways, np.empty(task.ways.nnz, np.float32)
+    by_gene = sp.csr_matrix((np.arange(ways.nnz), ways.indices, ways.indptr), shape=ways.shape).tocsc()
+    for genes in slices(len(task.asked.genes), 0):
+        slopes = effect.per_level(task.asked.genes[genes]).mean
+        for number, slope in enumerate(slopes, genes.start):
+            of_gene = slice(by_gene.indptr[number], by_gene.indptr[number + 1])
+            rows, places = by_gene.indices[of_gene], by_gene.data[of_gene]
+            for part in slices(len(rows), 0):
+                way = ways.data[places[part]][:, None]
+                change = carried(way * slope, effect.center, state[rows[part]])
+                change = np.where(place >= 0, change[:, place], 0)
+                values[places[part]] = task.readout(change, np.full(len(change), task.asked.columns[number]))
+                task.bar.update(len(change))
+    return values
 
 # %% ../nbs/15_scans.ipynb #first
 class _First:
@@ -423,11 +433,14 @@ def scan(
     most = arrays.X[:, asked.columns].nnz + chosen.n_obs * int((asked.levels > 0).sum())
     room_for(40.0 * most, f"A scan of {most:,} pairs of cell and gene", "Pass fewer cells or genes.")
     group = ranks()
-    mine = arrays[group.part(chosen.n_obs)]
-    ways, hidden = _ways(mine.X, asked), not progress or group.rank > 0
-    with tqdm(total=ways.nnz, desc="scanning", unit="pair", unit_scale=True, disable=hidden) as bar:
-        values = _fastest(effect, _Task(list(model.genes), mine, ways, asked, read, bar))
-    parts = group.gather((values, ways.indices, np.diff(ways.indptr)))
+    mine, found = arrays[group.part(chosen.n_obs)], []
+    with tqdm(total=most, desc="scanning", unit="pair", unit_scale=True, disable=not progress or group.rank > 0) as bar:
+        for part in slices(len(mine), 0, rows=4096) or [slice(0, 0)]:
+            cells_here = mine[part] if isinstance(effect, Network) else expecting(model, mine[part])
+            ways = _ways(cells_here, asked)
+            values = _fastest(effect, _Task(list(model.genes), cells_here, ways, asked, read, bar))
+            found.append((values, ways.indices, np.diff(ways.indptr)))
+    parts = group.gather(tuple(np.concatenate(part) for part in zip(*found, strict=True)))
     values, indices, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
     matrix = sp.csr_matrix((values, indices, np.r_[0, np.cumsum(counts)]), shape=(chosen.n_obs, len(asked.genes)))
     about = {"level": asked.levels, "abundance": np.asarray(arrays.X.mean(0)).ravel()[asked.columns]}
@@ -438,8 +451,8 @@ def scan(
 
 def _fastest(effect: Effect, task: _Task) -> np.ndarray:
     "The read-out of each stored pair, (pairs,), in the fastest way that this effect allows."
-    if hasattr(effect, "per_level"):
-        return _by_products(effect, task)
+    if hasattr(effect, "per_level") and hasattr(effect, "center"):
+        return _by_slopes(effect, task)
     if isinstance(effect, Network) and effect.draws == 0 and list(effect.genes) == task.genes:
         return _by_rank_one(effect, task)
     return _by_loop(effect, task)
