@@ -746,12 +746,13 @@ _SPLICED = ("spliced", "unspliced", "ambiguous")
 
 def _places(adata: ad.AnnData) -> dict[str, Any]:
     "The matrices of an AnnData by their place, those that should hold counts first: X, layers with a usual name, raw."
-    usual = [name for name in adata.layers if _COUNT_LAYER.search(name) and not _NO_COUNT_LAYER.search(name)]
+    names = [name for name in adata.layers if isinstance(name, str)]  # anndata 0.13 has X under None
+    usual = [name for name in names if _COUNT_LAYER.search(name) and not _NO_COUNT_LAYER.search(name)]
     usual.sort(key=lambda name: (name != "counts", name))
     found = {} if adata.X is None else {"X": adata.X}
     found |= {f"layers[{name!r}]": adata.layers[name] for name in usual}
-    if all(name in adata.layers and _is_whole(adata.layers[name]) for name in _SPLICED[:2]):
-        parts = [name for name in _SPLICED if name in adata.layers]
+    if all(name in names and _is_whole(adata.layers[name]) for name in _SPLICED[:2]):
+        parts = [name for name in _SPLICED if name in names]
         found[" + ".join(f"layers[{name!r}]" for name in parts)] = sum(adata.layers[name] for name in parts)
     return found | ({} if adata.raw is None else {"raw.X": adata.raw.X})
 

@@ -496,6 +496,7 @@ def _read_column(
         words = [word for word in _parts(text, separator) if not (unperturbed(word) or is_control(word))]
         if not words:
             form[label] = "control" if control is None else text
+            weights += [] if control is None else [0.0]
             continue
         found = [(genes.of_guide if guides else genes.exact)(word) for word in words]
         weight = min(sure for _, sure in found)

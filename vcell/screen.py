@@ -180,10 +180,15 @@ def _labelled(adata: AnnData, obs: pd.DataFrame, read: Labels) -> AnnData:
     elif read.column == "perturbation" and list(obs["perturbation"].astype(str)) != list(labels):
         obs["published"] = obs["perturbation"]
     obs["perturbation"] = pd.Categorical(labels)
-    out = AnnData(adata.X, obs=obs, var=adata.var, layers=dict(adata.layers), obsm=dict(adata.obsm), uns=adata.uns)
+    out = AnnData(adata.X, obs=obs, var=adata.var, layers=_layers(adata), obsm=dict(adata.obsm), uns=adata.uns)
     if adata.raw is not None:
         out.raw = adata.raw.to_adata()
     return out
+
+
+def _layers(adata: AnnData) -> dict[str, Any]:
+    "The layers by name; anndata 0.13 has X under None."
+    return {name: each for name, each in adata.layers.items() if isinstance(name, str)}
 
 
 def _say_labels(read: Labels, control: object) -> None:
