@@ -640,7 +640,7 @@ def prepare(
     if turned(adata.obs_names, adata.var_names):
         raise ValueError(
             f"Genes and cells look exchanged: rows are called {_sample(adata.obs_names, 2)}, columns "
-            f'{_sample(adata.var_names, 2)}. Transpose them: prepare(adata.T), or load(path, rows="genes").'
+            f'{_sample(adata.var_names, 2)}. Say rows="genes" where the file is read, or hand over the transpose.'
         )
     source, found = _read_values(_genes_only(adata), values=values, base=base, column=totals, target_sum=target_sum)
     source = _unique_names(_with_gene_names(source, names), make_unique)

@@ -473,9 +473,9 @@ def _looked_at(path: Path) -> tuple[str, ad.AnnData, pd.DataFrame, int]:
     return kind, adata[rows].copy(), adata.obs, adata.n_obs
 
 
-def _commands(path: str, types: str | None, screen: Labels | None) -> list[str]:
+def _commands(path: str, types: str | None, screen: Labels | None, exchanged: bool) -> list[str]:
     "What to type next, for such a file."
-    quoted = shlex.quote(path)
+    quoted = shlex.quote(path) + " --read rows=genes" * exchanged
     lines = [f"vcell demo --data {quoted} --out my-study", f"vcell train {quoted} --out my-cell"]
     if types:
         lines.append(f"vcell evaluate my-cell {quoted} --by {shlex.quote(types)}")
@@ -540,5 +540,5 @@ def look(
         batches={name: n for name, n in n_labels.items() if 1 < n < 0.5 * n_cells},
         treatments=treatments,
         screen=None if screen is None else str(screen),
-        next=_commands(str(path), types, screen),
+        next=_commands(str(path), types, screen, bool(turned(some.obs_names, some.var_names))),
     )
