@@ -28,7 +28,7 @@ log = logging.getLogger("vcell")
 
 # %% ../nbs/13_association.ipynb #change
 class Change(NamedTuple):
-    "The predicted change of some cells: mean and standard error, (cells, genes), log-normalised."
+    "The predicted change of some cells and how far it may be off, as a spread, (cells, genes), log-normalised."
 
     mean: np.ndarray
     std: np.ndarray

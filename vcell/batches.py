@@ -35,7 +35,7 @@ from torch.distributed.rendezvous import rendezvous
 from tqdm.auto import tqdm
 
 from .cells import _held_out, _unique_names, _with_gene_names
-from .counts import _COUNT_LAYER, _NO_COUNT_LAYER, _as_csr, _check_starts, _count_totals, _even, _not_genes
+from .counts import _as_csr, _check_starts, _count_layers, _count_totals, _even, _not_genes
 
 # isort: split
 from .counts import _row_blocks, _whole_counts
@@ -645,14 +645,7 @@ def _annotation(path: Path) -> tuple[Any, list[str]]:
             room_for(declared, f"{path}: what it declares of names and annotation", "Is it damaged?")
             uns = ad.io.read_elem(file["uns/vcell"]) if "uns/vcell" in file else {}
             obs, var = (ad.io.read_elem(file[name]) for name in ("obs", "var"))
-            usual = [
-                name
-                for name in file.get("layers", {})
-                if _COUNT_LAYER.search(name) and not _NO_COUNT_LAYER.search(name)
-            ]
-            places = ["X"] * ("X" in file) + [
-                f"layers/{name}" for name in sorted(usual, key=lambda name: (name != "counts", name))
-            ]
+            places = ["X"] * ("X" in file) + [f"layers/{name}" for name in _count_layers(file.get("layers", ()))]
     except (MemoryError, ValueError):
         raise
     except Exception as error:  # anndata raises whatever the damage happens to cause

@@ -23,10 +23,10 @@ from anndata import AnnData
 from scipy import sparse
 
 from .counts import _as_csr, _check_anndata, _genes_only, _is_whole, _read_values, _Values, check_matrix
-from .names import Labels, _bare, _check_names, _nearest, _sample, _text
+from .names import Labels, _bare, _check_names, _nearest, _sample, _text, _undated
 
 # isort: split
-from .names import column, current_name, find_genes, is_control, kind_of, read_labels, treatment_columns, turned
+from .names import column, find_genes, is_control, kind_of, read_labels, treatment_columns, turned
 
 # %% ../nbs/02_cells.ipynb #module-names
 _log = logging.getLogger("vcell")
@@ -560,8 +560,8 @@ def _with_gene_names(adata: AnnData, names: str | None) -> AnnData:
     if "values" in adata.uns.get("vcell", {}) and names is None:
         return adata
     if names is None and kind_of(adata.var_names).kind in ("number", "Entrez"):
-        words = [name for name in adata.var if kind_of(adata.var[name]).are_genes]
-        names = next((name for name in words if kind_of(adata.var[name]).kind == "symbol"), next(iter(words), None))
+        words = {name: kind.kind for name in adata.var if (kind := kind_of(adata.var[name])).are_genes}
+        names = next((name for name, kind in words.items() if kind == "symbol"), next(iter(words), None))
         if names is not None:
             _log.warning("genes are called %s: their names are read from var[%r]", _sample(adata.var_names, 3), names)
         elif adata.n_vars > 1:
@@ -572,8 +572,8 @@ def _with_gene_names(adata: AnnData, names: str | None) -> AnnData:
     if names is not None:
         found = column(adata.var, names, "var").astype(str)
         adata = _renamed(adata, found.where(~found.isin(["nan", "None", "", "<NA>"]), adata.var_names.astype(str)))
-    dates = {name: current_name(name) for name in adata.var_names if kind_of([name]).kind == "date"}
-    if dates := {name: gene for name, gene in dates.items() if gene != name and gene not in adata.var_names}:
+    dates = {name: gene for name in adata.var_names if (gene := _undated(name)) and gene not in adata.var_names}
+    if dates:
         told = ", ".join(f"{name} is {gene}" for name, gene in list(dates.items())[:4])
         _log.warning("%d genes were made dates, as Excel does, and are read back: %s", len(dates), told)
         adata = _renamed(adata, [dates.get(name, name) for name in adata.var_names])

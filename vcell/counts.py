@@ -8,7 +8,7 @@ __all__ = ['Matrix', 'Form', 'check_matrix', 'Lattice', 'recover_counts']
 # %% ../nbs/01_counts.ipynb #imports-exported
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -672,12 +672,13 @@ def _from_log(
     "Return natural logarithms of values in a form, scaled to `target_sum` where their own sums are even."
     y, sums = _unlogged(csr.data, form)[0], _sums(csr, form)
     targets = _even(sums)
-    if targets is not None and abs(np.nanmedian(targets) / target_sum - 1) > 0.01:
+    scaled = targets is not None and abs(np.nanmedian(targets) / target_sum - 1) > 0.01
+    if targets is not None and scaled:
         scale = np.nan_to_num(target_sum / targets, nan=1.0)
         y, sums = y * np.repeat(scale, np.diff(csr.indptr)), sums * scale
         of = " or ".join(f"{each:,.6g}" for each in np.unique(targets[np.isfinite(targets)])[:4])
         why += f"; scaled from {of} to {target_sum:,.6g} per cell"
-    logs = csr.data if form == np.e and "; scaled" not in why else np.log1p(y)
+    logs = csr.data if form == np.e and not scaled else np.log1p(y)
     matrix = sparse.csr_matrix((logs, csr.indices, csr.indptr), shape=csr.shape)
     found = _totals_in(adata.obs, np.zeros(adata.n_obs), column)
     if found is not None:
@@ -704,6 +705,11 @@ def _rounded(adata: ad.AnnData, csr: sparse.csr_matrix, targets: np.ndarray, col
     return replace(found, evidence=f"{of}, on a lattice within half a unit: {lattice.why}")
 
 
+def _even_forms(csr: sparse.csr_matrix, forms: Sequence[Form]) -> list[Form]:
+    "In which of the forms the sums of all cells are the same; of fewer than ten cells none is said."
+    return [form for form in forms if csr.shape[0] >= 10 and _even(_sums(csr, form)) is not None]
+
+
 def _by_evidence(
     adata: ad.AnnData, csr: sparse.csr_matrix, column: str | None, target_sum: float, place: str = "X",
     base: Form | None = None,
@@ -720,9 +726,7 @@ def _by_evidence(
         lattice = _seen_as(csr, form, adata.obs_names)
         if lattice.holds:
             return _from_lattice(lattice, form, _scaled_sums(adata, csr, form), adata.obs, column)
-    even = [
-        form for form in ((base,) if base else _FORMS) if csr.shape[0] >= 10 and _even(_sums(csr, form)) is not None
-    ]
+    even = _even_forms(csr, (base,) if base else _FORMS)
     if even:
         words = f"{_form_words(even[0])}, because their sums are the same in all cells then"
         found = _from_log(adata, csr, even[0], column, target_sum, words)
@@ -744,13 +748,17 @@ _NO_COUNT_LAYER = re.compile(r"norm|log|scale|splice|ambig|correct|denois|imput|
 _SPLICED = ("spliced", "unspliced", "ambiguous")
 
 
+def _count_layers(names: Iterable[str]) -> list[str]:
+    "The layers that are called as counts are, `counts` first."
+    usual = [name for name in names if _COUNT_LAYER.search(name) and not _NO_COUNT_LAYER.search(name)]
+    return sorted(usual, key=lambda name: (name != "counts", name))
+
+
 def _places(adata: ad.AnnData) -> dict[str, Any]:
     "The matrices of an AnnData by their place, those that should hold counts first: X, layers with a usual name, raw."
     names = [name for name in adata.layers if isinstance(name, str)]  # anndata 0.13 has X under None
-    usual = [name for name in names if _COUNT_LAYER.search(name) and not _NO_COUNT_LAYER.search(name)]
-    usual.sort(key=lambda name: (name != "counts", name))
     found = {} if adata.X is None else {"X": adata.X}
-    found |= {f"layers[{name!r}]": adata.layers[name] for name in usual}
+    found |= {f"layers[{name!r}]": adata.layers[name] for name in _count_layers(names)}
     if all(name in names and _is_whole(adata.layers[name]) for name in _SPLICED[:2]):
         parts = [name for name in _SPLICED if name in names]
         found[" + ".join(f"layers[{name!r}]" for name in parts)] = sum(adata.layers[name] for name in parts)
@@ -791,7 +799,7 @@ def _read_as(adata: ad.AnnData, values: str, base: Form | None, column: str | No
             why = lattices[0][1].why
             raise ValueError(f'The counts cannot be recovered: {why}. Say values="log1p" to go on without counts.')
         return _from_lattice(held[1], held[0], _scaled_sums(adata, csr, held[0]), adata.obs, column)
-    even = [form for form in _FORMS if csr.shape[0] >= 10 and _even(_sums(csr, form)) is not None]
+    even = _even_forms(csr, _FORMS)
     form: Form = base or ("scaled" if values == "scaled" else np.e)
     if values == "log1p" and base is None and even and np.e not in even and even[0] != "scaled":
         form = even[0]
@@ -833,25 +841,25 @@ def _read_values(
     if values != "auto":
         check_matrix(adata.X, cells=adata.obs_names, genes=adata.var_names)
         return adata, _read_as(adata, values, base, column, target_sum)
-    sources = {"raw.X": _genes_only(adata.raw.to_adata())} if adata.raw is not None else {}
     places = _places(adata)
     whole = [place for place, matrix in places.items() if _is_whole(matrix)]
     wrong: dict[str, Exception] = {}
+    tried: dict[str, tuple[ad.AnnData, Any]] = {}
     for place in [*whole, *(place for place in places if place not in whole)]:
-        source = sources.get(place, adata)
-        matrix = source.X if place in sources else places[place]
+        source = adata if place != "raw.X" else _genes_only(adata.raw.to_adata())
+        matrix = places[place] if source is adata else source.X
         try:
             check_matrix(matrix, name=place, cells=source.obs_names, genes=source.var_names)
             found = _by_evidence(source, _as_csr(matrix), column, target_sum, place, base)
         except ValueError as error:
             wrong[place] = error
             continue
+        tried[place] = source, matrix
         if found is not None:
             return source, _told(replace(found, place=place), [each for each in places if each != place])
     for place in places:
-        if place not in wrong:
-            source = sources.get(place, adata)
-            matrix = source.X if place in sources else places[place]
+        if place in tried:
+            source, matrix = tried[place]
             found = _assumed_logs(source, _as_csr(matrix), place, base, column, target_sum)
             return source, _told(replace(found, place=place), [each for each in places if each != place])
     raise ValueError(

@@ -27,7 +27,7 @@ import psutil
 
 from .cells import _unversioned, as_prepared, label_column, prepare
 from .counts import _check_anndata, _check_structure, _gene_names, _genes_only, _is_whole, _not_genes, _places
-from .formats import _guarded, _peek, _read_file, _size, read_text_matrix
+from .formats import _guarded, _is_zarr, _peek, _read_file, _rna_name, _size, _table, read_text_matrix
 from .names import Labels, NameKind, _nearest, _sample, kind_of, read_labels, treatment_columns, turned
 
 # isort: split
@@ -327,7 +327,7 @@ def _some_of(element: Any, rows: np.ndarray) -> Any:
 
 def _some_cells(group: Any) -> tuple[ad.AnnData, pd.DataFrame, int]:
     "A few cells of an h5ad file or a zarr store, obs of all, and the number of cells."
-    obs, var = ad.io.read_elem(group["obs"]), ad.io.read_elem(group["var"])
+    obs, var = _table(group, "obs"), _table(group, "var")
     rows = _some_rows(len(obs))
     layers = group["layers"] if hasattr(group.get("layers"), "keys") else {}
     X = _some_of(group["X"], rows) if "X" in group else None
@@ -339,7 +339,7 @@ def _some_cells(group: Any) -> tuple[ad.AnnData, pd.DataFrame, int]:
     if hasattr(group.get("raw"), "keys") and "X" in group["raw"]:
         more = _some_of(group["raw"]["X"], rows)
         if more is not None:
-            out.raw = ad.AnnData(more, obs=out.obs[[]], var=ad.io.read_elem(group["raw"]["var"]))
+            out.raw = ad.AnnData(more, obs=out.obs[[]], var=_table(group["raw"], "var"))
     return out, obs, len(obs)
 
 # %% ../nbs/04_files.ipynb #look-class
@@ -458,10 +458,10 @@ def _looked_at(path: Path) -> tuple[str, ad.AnnData, pd.DataFrame, int]:
     if path.suffix.lower() in (".h5ad", ".h5mu", ".h5", ".hdf5"):
         kind = _peek(path, float("inf"))
         with h5py.File(path, "r") as file:
-            rna = file["mod/rna"] if "mod/rna" in file else file
-            if kind == "h5ad" and isinstance(rna.get("obs"), h5py.Group):
+            rna = file.get(f"mod/{_rna_name(file['mod'])}" if "mod" in file else "/")
+            if kind == "h5ad" and rna is not None and isinstance(rna.get("obs"), h5py.Group):
                 return kind, *_some_cells(rna)
-    elif path.suffix == ".zarr" or (path.is_dir() and (path / ".zgroup").exists()):
+    elif _is_zarr(path):
         import zarr
 
         return "zarr", *_some_cells(zarr.open_group(str(path), mode="r"))

@@ -17,7 +17,7 @@ import signal
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,6 @@ def _open_text(path: Path) -> Any:
         return io.BytesIO(path.read_text(encoding="utf-16").encode())
     return gzip.open(path, "rb") if first[:2] == b"\x1f\x8b" else open(path, "rb")
 
-
-def _unquoted(name: bytes) -> str:
-    "Return a name without the quotes around it."
-    return name.decode("utf-8", "replace").strip().strip("\"'")
-
 # %% ../nbs/03_formats.ipynb #first-word
 def _first_word(texts: list[str]) -> str:
     "Return the first text that is not a number."
@@ -78,11 +73,6 @@ class _Dialect:
     names: list[str] = field(default_factory=list)  # and their names
     comma: bool = False  # decimal commas
     closed: bool = False  # a separator at the end of each line
-
-    @property
-    def n_fields(self) -> int:
-        "How many fields stand after the name of a line."
-        return len(self.across) + len(self.others)
 
     def plain(self, rest: bytes) -> tuple[bytes, list[str]]:
         "The values of a line as bare numbers between separators, and the fields that are no values."
@@ -128,8 +118,8 @@ def _text_header(file: Any, path: Path) -> tuple[_Dialect, Iterator[bytes]]:
             f"{path} is not a table: {len(across):,} names in the header, {n_values:,} values in the first row."
         )
     across = across[-n_values:]
-    numbers = [name for name in across if kind_of([name]).kind == "number"]
-    if len(numbers) == len(across) > 2 and len(set(numbers)) < len(numbers):
+    look = kind_of(across, len(across))
+    if look.kind == "number" and look.share == 1 and 2 < len(across) > len(set(across)):
         raise ValueError(
             f"{path} has no header: its first line holds numbers ({_sample(across, 3)}). Expected the names of the "
             "columns there: add a line with them."
@@ -589,6 +579,11 @@ def _from_group(group: Any) -> ad.AnnData:
     return out
 
 
+def _rna_name(kinds: Iterable[str]) -> str | None:
+    "Which of several kinds of data (MuData) is the expression of genes."
+    return next((each for each in kinds if _bare(each) in ("rna", "gex", "geneexpression", "gene")), None)
+
+
 def _read_h5ad(path: Path) -> ad.AnnData:
     "The AnnData in an h5ad file; of several kinds of data (MuData) the expression of genes."
     import h5py
@@ -596,8 +591,7 @@ def _read_h5ad(path: Path) -> ad.AnnData:
     with h5py.File(path, "r") as file:
         if "mod" in file:
             kinds = list(file["mod"])
-            name = next((each for each in kinds if _bare(each) in ("rna", "gex", "geneexpression", "gene")), None)
-            if name is None:
+            if (name := _rna_name(kinds)) is None:
                 raise ValueError(
                     f"{path} holds {', '.join(kinds)}, and none is called rna. Save the one that you mean."
                 )
@@ -608,6 +602,11 @@ def _read_h5ad(path: Path) -> ad.AnnData:
         if not isinstance(file.get("obs"), h5py.Dataset):
             return _from_group(file)
     return ad.read_h5ad(path)  # before anndata 0.7
+
+
+def _is_zarr(path: Path) -> bool:
+    "Whether a folder is a zarr store, of version 2 or 3: what it holds tells, not its name."
+    return path.is_dir() and any((path / each).exists() for each in (".zgroup", ".zattrs", "zarr.json"))
 
 
 def _read_zarr(path: Path, budget: float) -> ad.AnnData:
@@ -702,7 +701,7 @@ def _read_file(path: Path, rows: str | None, budget: float, progress: bool) -> a
         return read_text_matrix(path, rows=rows, progress=progress)
     if name.endswith((".xlsx", ".xlsm", ".xls")):
         return _read_excel(path, rows)
-    if path.is_dir() and any((path / each).exists() for each in (".zgroup", ".zattrs", "zarr.json")):
+    if _is_zarr(path):
         adata = _guarded(path, lambda: _read_zarr(path, budget))
     elif path.is_dir() or re.search(r"\.mtx(\.gz)?$", name):
         return _guarded(path, lambda: _read_mtx(path, rows, budget))

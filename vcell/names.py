@@ -275,12 +275,13 @@ _OLD = dict(pair.split(":") for pair in (
 ).split())  # fmt: skip
 _MONTHS = {"mar": "MARCHF", "mrz": "MARCHF", "sep": "SEPTIN", "dec": "DELEC", "dez": "DELEC"}
 _MONTH_OF = {3: "mar", 9: "sep", 12: "dec"}
+_DATED = re.compile(r"(\d{1,2})[-./ ]\s?(mar|mrz|sep|dec|dez)[a-z]*\.?|(mar|sept?|dec)[-/. ](\d{1,2})")
 
 
 def _undated(name: str) -> str | None:
     "The gene that a spreadsheet made a date of; None if it is no such date."
-    if match := re.fullmatch(r"(\d{1,2})[-./ ]\s?([a-z]{3})[a-z]*\.?|([a-z]{3})t?[-/. ](\d{1,2})", name.lower()):
-        day, month = match[1] or match[4], match[2] or match[3]
+    if match := _DATED.fullmatch(name.lower()):
+        day, month = match[1] or match[4], (match[2] or match[3])[:3]
     elif match := re.fullmatch(r"\d{4}-(\d\d)-(\d\d)( 00:00:00)?", name):
         day, month = match[2], _MONTH_OF.get(int(match[1]), "")
     else:
@@ -323,7 +324,7 @@ def no_genes(names: Iterable[object]) -> list[str]:
 CONTROLS = (
     "control controls ctrl ctl nontargeting nontarget notarget nt ntc neg negctrl negcontrol negativecontrol "
     "negativectrl safetargeting safetarget safe scramble scrambled intergenic lacz luciferase unperturbed untreated "
-    "unstimulated unstim mock vehicle dmso wildtype wt pbs none_control parental gfp egfp mcherry"
+    "unstimulated unstim mock vehicle dmso wildtype wt pbs parental gfp egfp mcherry"
 ).split()
 _CONTROL = re.compile(
     r"(?:p?sg|sh|si|grna|sgrna|guide)?(" + "|".join(CONTROLS) + r")s?(?:(?:g|sg|guide|grna|sgrna)?\d*)"
@@ -403,8 +404,9 @@ class _Genes:
 
     def __init__(self, names: Iterable[object]):
         self.names = {str(name) for name in names}
-        self.folded = {name.upper(): name for name in sorted(self.names, reverse=True)}
-        self.current = {current_name(name.upper()): name for name in sorted(self.names, reverse=True)}
+        backwards = sorted(self.names, reverse=True)  # of names that fold to the same, the first stays
+        self.folded = {name.upper(): name for name in backwards}
+        self.current = {current_name(name.upper()): name for name in backwards}
 
     def exact(self, word: str) -> tuple[str, float]:
         "The gene that a word names, and how surely: 1 as it stands, less under another case or an old name, 0 if none."
@@ -546,7 +548,7 @@ def _best_reading(labels: pd.Series, genes: _Genes, control: Sequence[str] | Non
 
 
 def _collapses(reading: Labels) -> bool:
-    "Whether guides come together in genes, as they do in a screen; or are genes of the data, whatever their number."
+    "Whether guides come together in genes, as they do in a screen."
     n = reading.perturbation.dropna().nunique() - 1
     return n <= 0.7 * reading.n_labels
 
@@ -607,7 +609,7 @@ def read_labels(
         raise KeyError(
             f"Did not find the label {named[0]!r}. Expected that of unperturbed cells; {_nearest(named[0], texts)}."
         )
-    found = [each for each in found if (each.perturbation == "control").any()] if found else []
+    found = [each for each in found if (each.perturbation == "control").any()]
     if not found:
         name = key or next(iter(usual), None)
         labels = sorted({_text(label) for label in obs[name].unique()}) if name else []

@@ -7,6 +7,7 @@ __all__ = ['Readout', 'Scan', 'scan']
 
 # %% ../nbs/15_scans.ipynb #imports
 import html
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -106,16 +107,21 @@ class _Task:
     bar: tqdm  # told of pairs done
 
 
+def _stored(task: _Task) -> list[tuple[np.ndarray, np.ndarray]]:
+    "For each gene: the rows of the cells that have the pair, and the places of these pairs in what is stored."
+    by_gene = sp.csr_matrix((np.arange(task.ways.nnz), task.ways.indices, task.ways.indptr), task.ways.shape).tocsc()
+    bounds = itertools.pairwise(by_gene.indptr)
+    return [(by_gene.indices[start:end], by_gene.data[start:end]) for start, end in bounds]
+
+
 def _by_loop(effect: Effect, task: _Task) -> np.ndarray:
     "The read-out of each stored pair, (pairs,), gene after gene."
-    ways, values = task.ways, np.empty(task.ways.nnz, np.float32)
-    by_gene = sp.csr_matrix((np.arange(ways.nnz), ways.indices, ways.indptr), shape=ways.shape).tocsc()
-    for number, (gene, level) in enumerate(task.asked.hold.items()):
-        of_gene = slice(by_gene.indptr[number], by_gene.indptr[number + 1])
-        rows, places = by_gene.indices[of_gene], by_gene.data[of_gene]
+    values = np.empty(task.ways.nnz, np.float32)
+    asked = zip(task.asked.hold.items(), task.asked.columns, _stored(task), strict=True)
+    for (gene, level), held, (rows, places) in asked:
         for part in slices(len(rows), 0):
             change = in_order(effect, task.genes, task.cells[rows[part]], {gene: level}).mean
-            values[places[part]] = task.readout(change, np.full(len(change), task.asked.columns[number]))
+            values[places[part]] = task.readout(change, np.full(len(change), held))
             task.bar.update(len(change))
     return values
 
@@ -124,18 +130,15 @@ def _by_slopes(effect: Any, task: _Task) -> np.ndarray:
     "The same, of an effect with a change `per_level` at a `center`, from which it is carried to each cell."
     place = pd.Index(effect.genes).get_indexer(pd.Index(task.genes))
     state = in_columns(task.cells, effect.genes, effect.center)
-    ways, values = task.ways, np.empty(task.ways.nnz, np.float32)
-    by_gene = sp.csr_matrix((np.arange(ways.nnz), ways.indices, ways.indptr), shape=ways.shape).tocsc()
+    values, stored = np.empty(task.ways.nnz, np.float32), _stored(task)
     for genes in slices(len(task.asked.genes), 0):
         slopes = effect.per_level(task.asked.genes[genes]).mean
-        for number, slope in enumerate(slopes, genes.start):
-            of_gene = slice(by_gene.indptr[number], by_gene.indptr[number + 1])
-            rows, places = by_gene.indices[of_gene], by_gene.data[of_gene]
+        for slope, held, (rows, places) in zip(slopes, task.asked.columns[genes], stored[genes], strict=True):
             for part in slices(len(rows), 0):
-                way = ways.data[places[part]][:, None]
+                way = task.ways.data[places[part]][:, None]
                 change = carried(way * slope, effect.center, state[rows[part]])
                 change = np.where(place >= 0, change[:, place], 0)
-                values[places[part]] = task.readout(change, np.full(len(change), task.asked.columns[number]))
+                values[places[part]] = task.readout(change, np.full(len(change), held))
                 task.bar.update(len(change))
     return values
 
