@@ -99,8 +99,8 @@ def _partners(left: pd.Series, right: pd.Series, words: str) -> dict[str, set[st
 
 def _of_pairs(name: str, left: pd.Series, right: pd.Series, source: str) -> Kind:
     "Pairs of genes as a kind: a feature for each gene, which it shares with its partners."
-    both = (pd.concat(each, ignore_index=True) for each in ((left, right), (right, left)))
-    return replace(_of_sets(name, _partners(*both, "partners of"), source), sets=None)
+    one, other = (pd.concat(each, ignore_index=True) for each in ((left, right), (right, left)))
+    return replace(_of_sets(name, _partners(one, other, "partners of"), source), sets=None)
 
 
 def _of_edges(name: str, frame: pd.DataFrame, source: str) -> Kind:

@@ -22,16 +22,56 @@ from matplotlib.axes import Axes
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
-from .association import Association, Change, levels_of, pack, unpack
+from .association import Association, Change, carried, in_columns, levels_of, pack, unpack
 from .batches import Cells
 from .cells import as_prepared
 from .model import write_folder
-from .names import find_genes, named
+from .names import column, find_genes, named
 from .priors import Kind, Knowledge, knowledge, named_as
 from .scoring import Predictor
 from .screen import Effects, effects, targets
 
 log = logging.getLogger("vcell")
+
+# %% ../nbs/19_response.ipynb #rows
+_APART = 0.2  # one less the correlation at which contexts are a third alike
+
+
+@dataclass(frozen=True)
+class _Rows:
+    "Responses, measured or asked for: what was done, in which context, how strongly."
+
+    names: list[str]
+    place: np.ndarray  # (rows,) which of `profiles`
+    profiles: np.ndarray  # (contexts, genes) untreated
+    strength: np.ndarray  # (rows,)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, rows: np.ndarray) -> "_Rows":
+        return _Rows([self.names[row] for row in rows], self.place[rows], self.profiles, self.strength[rows])
+
+
+def _near(a: _Rows, b: _Rows) -> np.ndarray:
+    "How alike the contexts of responses are, (a, b)."
+    left, right = (each.profiles - each.profiles.mean(1, keepdims=True) for each in (a, b))
+    left, right = (each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-12) for each in (left, right))
+    return np.exp((left @ right.T - 1) / _APART)[np.ix_(a.place, b.place)]
+
+# %% ../nbs/19_response.ipynb #shapes
+def _shapes(strength: np.ndarray, among: np.ndarray) -> np.ndarray:
+    "The response at some strengths, (3, rows), by shape; 1 at the largest of those measured, `among`."
+    least, most = float(among.min()), float(among.max())
+    part, size = strength / most, np.abs(strength) / least
+    return np.stack(
+        [part, np.sign(part) * np.log1p(size) / np.log1p(most / least), np.sign(part) * np.minimum(1.0, size)]
+    )
+
+
+def _strengths(a: _Rows, b: _Rows, among: np.ndarray) -> np.ndarray:
+    "The products of each shape, (3, a, b)."
+    return np.einsum("sa,sb->sab", _shapes(a.strength, among), _shapes(b.strength, among))
 
 # %% ../nbs/19_response.ipynb #kernel-parts
 def _membership(names: Sequence[str], genes: Sequence[str]) -> sp.csr_matrix:
@@ -44,6 +84,12 @@ def _membership(names: Sequence[str], genes: Sequence[str]) -> sp.csr_matrix:
 
 def _genes_of(names: Sequence[str]) -> list[str]:
     return sorted({gene for name in names for gene in targets(name)})
+
+
+def _once(names: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    "Names, each once, and where in these every one is."
+    codes, unique = pd.factorize(np.array(names, dtype=object))
+    return list(unique), codes
 
 
 def _products(a: Sequence[str], b: Sequence[str], like: pd.DataFrame) -> np.ndarray:
@@ -72,9 +118,12 @@ class _Mixture:
     interaction: float = 0.0  # of pairs, beside the sum
     size: float = 1.0  # s squared
     prior: float = 0.0  # alpha: how much of what association expects
+    contexts: float = 0.0  # the share that only alike contexts have in common
+    shapes: tuple[float, ...] = (1.0, 0.0, 0.0)  # share of each shape over strengths
+    among: tuple[float, ...] = (1.0,)  # the strengths that were measured
 
-    def kernel(self, a: Sequence[str], b: Sequence[str], known: Knowledge) -> np.ndarray:
-        "The prior covariance of perturbations `a` and `b`, (a, b)."
+    def genes(self, a: Sequence[str], b: Sequence[str], known: Knowledge) -> np.ndarray:
+        "The covariance of perturbations in one context at full strength, (a, b)."
         genes = _genes_of(a), _genes_of(b)
         like = np.full((len(genes[0]), len(genes[1])), self.shared)
         for share, kind in zip(self.features, known, strict=True):
@@ -88,10 +137,21 @@ class _Mixture:
             total += self.interaction * _products(a, b, pd.DataFrame(like, *genes))
         return self.size * total
 
-    def variances(self, names: Sequence[str], known: Knowledge) -> np.ndarray:
-        "The prior variance of perturbations, (perturbations,)."
-        pairs = {name: self.kernel([name], [name], known)[0, 0] for name in names if len(targets(name)) > 1}
-        return np.array([pairs.get(name, self.size) for name in names])
+    def kernel(self, a: _Rows, b: _Rows, known: Knowledge) -> np.ndarray:
+        "The prior covariance of responses `a` and `b`, (a, b)."
+        (left, rows), (right, columns) = (_once(each.names) for each in (a, b))
+        total = self.genes(left, right, known)[np.ix_(rows, columns)]
+        if self.contexts:
+            total *= 1 - self.contexts + self.contexts * _near(a, b)
+        if len(self.among) > 1 or (a.strength != 1).any():
+            total *= np.tensordot(self.shapes, _strengths(a, b, np.array(self.among)), 1)
+        return total
+
+    def variances(self, rows: _Rows, known: Knowledge) -> np.ndarray:
+        "The prior variance of responses, (rows,)."
+        pairs = {name: self.genes([name], [name], known)[0, 0] for name in rows.names if len(targets(name)) > 1}
+        size = np.array([pairs.get(name, self.size) for name in rows.names])
+        return size * (np.array(self.shapes) @ _shapes(rows.strength, np.array(self.among)) ** 2)
 
 # %% ../nbs/19_response.ipynb #likely
 _MOST = 1_000  # perturbations on which the mixture is chosen
@@ -101,9 +161,9 @@ class _LeftOut:
     "How well perturbations are predicted, each from the others: half of -2 log density, up to a constant."
 
     def __init__(self, Y: np.ndarray, A: np.ndarray, noise: np.ndarray):
-        self.noise, self.n_genes = noise, Y.shape[1]
+        self.noise, self.n_genes, self.n_values, self.scale = noise, Y.shape[1], Y.size, float(np.mean(Y**2))
         self.yy = Y @ Y.T
-        self.ya, self.aa = ((Y @ A.T + A @ Y.T) / 2, A @ A.T) if A.any() else (None, None)
+        self.ya, self.aa = (Y @ A.T + A @ Y.T) / 2, A @ A.T
 
     def __call__(self, V: np.ndarray) -> tuple[float, float, np.ndarray]:
         "The loss of a kernel, (perturbations, perturbations), the best prior, and the gradient by the kernel."
@@ -111,7 +171,7 @@ class _LeftOut:
         W = dpotri(root, lower=1)[0]
         W = np.tril(W) + np.tril(W, -1).T
         precise, rest, prior = np.diag(W), self.yy, 0.0
-        if self.ya is not None:
+        if self.aa.any():
             ya, aa = (((W @ each) * W).sum(1) @ (1 / precise) for each in (self.ya, self.aa))
             prior = max(ya / max(aa, 1e-12), 0.0)
             rest = self.yy - 2 * prior * self.ya + prior**2 * self.aa
@@ -123,33 +183,62 @@ class _LeftOut:
         return float(loss), float(prior), by_kernel
 
 
-def _most_predictive(
-    names: Sequence[str], Y: np.ndarray, A: np.ndarray, noise: np.ndarray, known: Knowledge, *, seed: int = 0
-) -> _Mixture:
-    "The mixture with which the changes `Y`, expected to be like `A`, (perturbations, genes), predict each other best."
-    kept = np.sort(np.random.default_rng(seed).permutation(len(names))[:_MOST])
-    names, Y, A, noise = [names[k] for k in kept], Y[kept], A[kept], noise[kept]
-    n, nothing, scale = len(known), (0.0,) * len(known), float(np.mean(Y**2))
-    single = [_Mixture(nothing, 1.0, 0.0), _Mixture(nothing, 0.0, 1.0)]
-    single += [_Mixture(tuple(np.eye(n)[k]), 0.0, 0.0) for k in range(n)]
-    parts = [each.kernel(names, names, known) for each in single]
-    score = _LeftOut(Y, A, noise)
+def _weights(logs: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
+    "The weights of the parts of each factor of a kernel: of any size in the first, adding up to 1 in the others."
+    first, *others = np.split(logs, np.cumsum(sizes)[:-1])
+    return [np.exp(first), *(np.exp(each - each.max()) / np.exp(each - each.max()).sum() for each in others)]
+
+
+def _predictive(score: _LeftOut, factors: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    "The weights with which the product of the factors, each a sum of its parts, predicts best: L-BFGS from even ones."
+    sizes = [len(parts) for parts in factors]
 
     def value(logs: np.ndarray) -> tuple[float, np.ndarray]:
-        V = sum(np.exp(log_part) * part for log_part, part in zip(logs, parts, strict=True))
-        loss, _, by_kernel = score(np.asarray(V))
-        by_log = [np.exp(log_part) * np.vdot(by_kernel, part) for log_part, part in zip(logs, parts, strict=True)]
-        return loss / Y.size, np.array(by_log) / Y.size
+        weights = _weights(logs, sizes)
+        sums = [
+            sum(w * part for w, part in zip(each, parts, strict=True))
+            for each, parts in zip(weights, factors, strict=True)
+        ]
+        loss, _, by_kernel = score(np.prod(sums, axis=0))
+        found = []
+        for k, (each, parts) in enumerate(zip(weights, factors, strict=True)):
+            rest = by_kernel * np.prod(sums[:k] + sums[k + 1 :], axis=0)
+            slope = each * np.array([np.vdot(rest, part) for part in parts])
+            found.append(slope if k == 0 else slope - each * slope.sum())
+        return loss / score.n_values, np.concatenate(found) / score.n_values
 
-    start = np.log(scale * np.array([0.05, 0.2, *[0.75 / max(n, 1)] * n]))
-    bounds = [(np.log(scale * 1e-5), np.log(scale * 1e2))] * len(start)
-    sizes = np.exp(minimize(value, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-10}).x)
-    shares = np.where(sizes > 1e-4 * sizes.sum(), sizes, 0.0)
-    shares = shares / shares.sum()
+    n_kinds, scale = sizes[0] - 2, score.scale
+    start = np.log(scale * np.array([0.05, 0.2, *[0.75 / max(n_kinds, 1)] * n_kinds]))
+    start = np.concatenate([start, np.zeros(sum(sizes[1:]))])
+    bounds = [(np.log(scale * 1e-5), np.log(scale * 1e2))] * sizes[0] + [(-5.0, 5.0)] * sum(sizes[1:])
+    found = minimize(value, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-10})
+    return _weights(found.x, sizes)
+
+
+def _most_predictive(
+    rows: _Rows, Y: np.ndarray, A: np.ndarray, noise: np.ndarray, known: Knowledge, *, seed: int = 0
+) -> _Mixture:
+    "The mixture with which the changes `Y`, expected to be like `A`, (rows, genes), predict each other best."
+    kept = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MOST])
+    rows, score = rows[kept], _LeftOut(Y[kept], A[kept], noise[kept])
+    nothing, among = (0.0,) * len(known), np.unique(rows.strength)
+    single = [_Mixture(nothing, 1.0, 0.0), _Mixture(nothing, 0.0, 1.0)]
+    single += [_Mixture(tuple(row), 0.0, 0.0) for row in np.eye(len(known))]
+    factors = [[each.genes(rows.names, rows.names, known) for each in single]]
+    several = len(np.unique(rows.place)) > 1
+    if several:
+        factors.append([np.ones((len(rows), len(rows))), _near(rows, rows)])
+    if len(among) > 1:
+        factors.append(list(_strengths(rows, rows, among)))
+    sizes, *others = _predictive(score, factors)
+    shares = np.where(sizes > 1e-4 * sizes.sum(), sizes, 0.0) / sizes.sum()
     found = _Mixture(tuple(map(float, shares[2:])), float(shares[0]), float(shares[1]), size=float(sizes.sum()))
-    strengths = (0.0, 0.03, 0.1, 0.3, 0.6) if any(len(targets(name)) == 2 for name in names) else (0.0,)
-    tried = [replace(found, interaction=strength) for strength in strengths]
-    scored = [score(each.kernel(names, names, known))[:2] for each in tried]
+    found = replace(found, contexts=float(others[0][1]) if several else 0.0)
+    if len(among) > 1:
+        found = replace(found, shapes=tuple(map(float, others[-1])), among=tuple(map(float, among)))
+    paired = any(len(targets(name)) == 2 for name in rows.names)
+    tried = [replace(found, interaction=strength) for strength in ((0.0, 0.03, 0.1, 0.3, 0.6) if paired else (0.0,))]
+    scored = [score(each.kernel(rows, rows, known))[:2] for each in tried]
     best = int(np.argmin([loss for loss, _ in scored]))
     return replace(tried[best], prior=scored[best][1])
 
@@ -180,8 +269,9 @@ def _label(perturbation: object) -> str:
 class Response:
     """What perturbations do, learned from a screen, with intervals. Made by `fit_response`.
 
-    An effect: `perturb`, `trajectory` and `scan` take it as by=. `measured` (perturbations, genes) is the change,
-    `noise` (perturbations,) its sampling variance, mean over genes, and `control` (genes,) the mean of control cells.
+    An effect: `perturb`, `trajectory` and `scan` take it as by=. Each of `rows` is a response: what was done, in which
+    of the `contexts`, how strongly; `measured` (rows, genes) is the change, carried to the mean of the contexts, `noise`
+    (rows,) its sampling variance, mean over genes, and `control` (genes,) the mean of the untreated cells of all.
 
     Examples
     --------
@@ -191,41 +281,61 @@ class Response:
     """
 
     genes: list[str]
-    perturbations: list[str]
+    rows: _Rows
     measured: np.ndarray
     noise: np.ndarray
     control: np.ndarray
     known: Knowledge
     mixture: _Mixture
     own_share: float  # median relative change of a perturbed gene itself; NaN where none was measured
+    contexts: list[str] = field(default_factory=lambda: ["screen"])
     name: str = ""
     prior: Association | None = None  # what unperturbed cells expect
     _solved: dict[str, np.ndarray] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        V = self._kernel(self.perturbations, self.perturbations)
+        V = self._kernel(self.rows, self.rows)
         V[np.diag_indices_from(V)] += self.noise
         inverse = dpotri(np.linalg.cholesky(V), lower=1)[0]
         inverse = np.tril(inverse) + np.tril(inverse, -1).T
-        off = self.measured - self._ahead(self.perturbations)
+        off = self.measured - self._ahead(self.rows)
         weights = inverse @ off
         scale = np.sqrt((np.einsum("pg,pg->g", off, weights) + 2) / (len(V) + 2))  # how strongly a gene answers
-        left_out = weights / np.diag(inverse)[:, None]  # what leaving a perturbation out would be off by
+        left_out = weights / np.diag(inverse)[:, None]  # what leaving a response out would be off by
         self._solved = {"inverse": inverse, "weights": weights, "scale": scale, "left_out": left_out}
 
-    def _kernel(self, a: Sequence[str], b: Sequence[str]) -> np.ndarray:
+    @property
+    def perturbations(self) -> list[str]:
+        "What was done, row by row."
+        return self.rows.names
+
+    def _kernel(self, a: _Rows, b: _Rows) -> np.ndarray:
         return self.mixture.kernel(a, b, self.known)
 
-    def _ahead(self, names: Sequence[str]) -> np.ndarray | float:
-        "What association expects beforehand, (perturbations, genes)."
+    def _ahead(self, rows: _Rows) -> np.ndarray | float:
+        "What association expects beforehand, (rows, genes)."
         if self.prior is None or not self.mixture.prior:
             return 0.0
-        return self.mixture.prior * _expected(self.prior, names, self.genes, self.own_share)
+        part = np.array(self.mixture.shapes) @ _shapes(rows.strength, np.array(self.mixture.among))
+        return self.mixture.prior * part[:, None] * _expected(self.prior, rows.names, self.genes, self.own_share)
 
-    def _variances(self, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        "Prior and posterior variance of each perturbation, without the noise of measuring it."
-        cross, prior = self._kernel(names, self.perturbations), self.mixture.variances(names, self.known)
+    def _asked(self, names: Sequence[str], profile: np.ndarray, strength: float) -> _Rows:
+        "Perturbations of cells with this profile; a strength of 1 is the largest that was measured."
+        n = len(names)
+        return _Rows(list(names), np.zeros(n, int), profile[None], np.full(n, strength * self.mixture.among[-1]))
+
+    def _variances(self, rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
+        "Prior and posterior variance of each response, without the noise of measuring it."
+        cross, prior = self._kernel(rows, self.rows), self.mixture.variances(rows, self.known)
         return prior, np.maximum(prior - ((cross @ self._solved["inverse"]) * cross).sum(1), 0)
+
+    def _profile(self, context: str | None) -> np.ndarray:
+        "The untreated cells of a context, or of all, (genes,). Raises `KeyError` for an unknown one."
+        if context is None:
+            return self.control
+        if context not in self.contexts:
+            raise KeyError(f"Did not find the context {context!r}. There are {', '.join(self.contexts)}.")
+        return self.rows.profiles[self.contexts.index(context)]
 
     def _in_spreads(self) -> np.ndarray:
         "By how many standard deviations each left-out measurement is off, (perturbations, genes)."
@@ -235,17 +345,27 @@ class Response:
     def explained(self, names: Sequence[str]) -> pd.Series:
         "By perturbation, from 0 to 1: the share of its prior variance that the screen explains."
         asked = [names] if isinstance(names, str) else list(names)
-        prior, left = self._variances([_label(name) for name in asked])
+        prior, left = self._variances(self._asked([_label(name) for name in asked], self.control, 1.0))
         return pd.Series(np.clip(1 - left / np.maximum(prior, 1e-12), 0, 1), index=asked, name="explained")
 
-    def changes(self, names: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def changes(
+        self, names: Sequence[str], *, context: str | None = None, strength: float = 1.0
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
         "Predicted change and its standard deviation, (perturbations, genes), that of a measurement with its noise."
-        asked = [_label(name) for name in names]
-        mean = self._kernel(asked, self.perturbations) @ self._solved["weights"]
-        mean += self._ahead(asked)
+        profile = self._profile(context)
+        return self._changes(names, profile, profile, strength)
+
+    def _changes(
+        self, names: Sequence[str], profile: np.ndarray, state: np.ndarray, strength: float
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        "The changes of cells in a state, (genes,), of a context known by its profile."
+        asked = self._asked([_label(name) for name in names], profile, strength)
+        mean = self._kernel(asked, self.rows) @ self._solved["weights"] + self._ahead(asked)
         std = np.sqrt(self._variances(asked)[1] + np.median(self.noise))[:, None] * self._solved["scale"]
-        row, own = _membership(asked, self.genes).nonzero()
-        mean[row, own] = (-1.0 if np.isnan(self.own_share) else self.own_share) * self.control[own]
+        row, own = _membership(asked.names, self.genes).nonzero()
+        mean[row, own] = strength * (-1.0 if np.isnan(self.own_share) else self.own_share) * self.control[own]
+        if state is not self.control:
+            mean = carried(mean, self.control, state)
         labels = {"index": list(names), "columns": self.genes}
         return pd.DataFrame(mean, **labels), pd.DataFrame(std, **labels)
 
@@ -257,44 +377,44 @@ class Response:
 
     def predict(
         self,
-        perturbation: str | Sequence[str],  # a gene, or genes joined by "+"; or several of these
-        cells: AnnData | None = None,  # prepared cells to move by one perturbation; None: the mean of the control cells
+        perturbation: str | Sequence[str],  # a gene, or genes joined by "+", or a condition; or several of these
+        cells: AnnData | None = None,  # prepared, untreated cells of one kind to move by one perturbation
         *,
-        strength: float = 1.0,  # of the perturbation: the response is scaled by it (an assumption, not a measurement)
+        context: str | None = None,  # of the screen; None: the mean of all
+        strength: float = 1.0,  # 1 is the largest that was measured; where only one was, in proportion (an assumption)
         coverage: float = 0.8,  # of the interval
     ) -> pd.DataFrame | AnnData:
         """Returns a table by gene: control, change, std, low, high; of several perturbations one below the other.
 
-        With cells an AnnData (cells, genes), as `perturb` gives it. Raises `ValueError` for a label without genes, and
-        for several perturbations of cells; warns of an unknown gene.
+        With cells an AnnData (cells, genes), as `perturb` gives it: their mean profile is their context, and each is
+        moved relative to what it expresses. Raises `ValueError` for a label without genes, and for several perturbations of
+        cells, `KeyError` for an unknown context; warns of an unknown gene.
         """
         several = [perturbation] if isinstance(perturbation, str) else list(perturbation)
         if not several or (cells is not None and len(several) > 1):
             raise ValueError(f"Found {len(several)} perturbations. Expected some, and just one where cells are moved.")
         self._warn_unknown(several)
-        change, std = self.changes(several)
-        change, std = change * strength, std * abs(strength)
         if cells is not None:
-            return self._moved(cells, change.iloc[0].to_numpy(), std.iloc[0].to_numpy(), several[0], strength)
-        half, tables = self.width(coverage) * std, {}
+            return self._moved(cells, several[0], strength)
+        change, std = self.changes(several, context=context, strength=strength)
+        half, tables, control = self.width(coverage) * std, {}, self._profile(context)
         for name in several:
             row, off = change.loc[name], half.loc[name]
-            columns = {"control": self.control, "change": row, "std": std.loc[name]}
+            columns = {"control": control, "change": row, "std": std.loc[name]}
             tables[name] = pd.DataFrame(columns | {"low": row - off, "high": row + off}).rename_axis("gene")
         return tables[several[0]] if isinstance(perturbation, str) else pd.concat(tables, names=["perturbation"])
 
-    def _moved(
-        self, cells: AnnData, change: np.ndarray, std: np.ndarray, perturbation: str, strength: float
-    ) -> AnnData:
-        "The cells after the perturbation, every one with the same change, and none below 0."
+    def _moved(self, cells: AnnData, perturbation: str, strength: float) -> AnnData:
+        "The cells after the perturbation, each moved relative to what it expresses."
         cells = as_prepared(cells)
         if missing := [gene for gene in self.genes if gene not in cells.var_names]:
             near = ", ".join(missing[:5])
             raise ValueError(f"Found no {near} in the cells. Expected the {len(self.genes):,} genes of the screen.")
-        before = np.asarray(cells[:, self.genes].X.todense(), dtype=np.float32)
-        after = np.maximum(before + change, 0).astype(np.float32)
-        spread = np.broadcast_to(std, before.shape).astype(np.float32)
-        layers = {"before": before, "delta": after - before, "std": spread}
+        before = np.asarray(cells[:, self.genes].X.todense(), dtype=np.float64)
+        mean, std = self._changes([perturbation], before.mean(0), self.control, strength)
+        after = np.maximum(before + carried(mean.to_numpy(), self.control, before), 0).astype(np.float32)
+        spread = np.broadcast_to(std.to_numpy(dtype=np.float32), before.shape).copy()
+        layers = {"before": before.astype(np.float32), "delta": (after - before).astype(np.float32), "std": spread}
         result = AnnData(after, obs=cells.obs.copy(), var=pd.DataFrame(index=pd.Index(self.genes)), layers=layers)
         told = {"genes": targets(_label(perturbation)), "strength": strength}
         result.uns["perturbation"] = told | {"kind": self.kind, "source": self.source, "worth": self.worth}
@@ -328,13 +448,46 @@ class Response:
         if (part < -1e-6).any() or (part > 1.05).any():
             log.warning("beyond what the screen did: the response is scaled by %.2f to %.2f", part.min(), part.max())
         self._warn_unknown(genes)
-        mean, std = (table.to_numpy() for table in self.changes(genes))
-        change, variance = part @ mean, part**2 @ std**2
+        alone = [self._by_cell(gene, cells, part[:, k]) for k, gene in enumerate(genes)]
+        change, variance = np.sum([each for each, _ in alone], axis=0), np.sum([each for _, each in alone], axis=0)
         if len(genes) == 2:
-            joint = self.changes(["+".join(genes)])[0].to_numpy()[0] - mean.sum(0)
-            change += part.prod(1, keepdims=True) * joint
+            both = self._by_cell("+".join(genes), cells, np.ones(len(cells)))[0]
+            apart = np.sum([self._by_cell(gene, cells, np.ones(len(cells)))[0] for gene in genes], axis=0)
+            change += part.prod(1, keepdims=True) * (both - apart)
+        if cells.expected is not None:
+            change = carried(change, self.control, in_columns(cells, self.genes, self.control))
         change[:, columns], variance[:, columns] = levels - own, 0
         return Change(change, np.sqrt(variance))
+
+    def _by_cell(self, label: str, cells: Cells, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The change in the mean of all contexts, (cells, genes), where each cell goes a part of the way; its variance.
+
+        The kernel is a product: what a perturbation does is added up once for each context and shape over strengths,
+        and each cell takes of these what is near it.
+        """
+        label, mixture, n_contexts = _label(label), self.mixture, len(self.rows.profiles)
+        among, whole = np.array(mixture.among), self._asked([label], self.control, 1.0)
+        alike = self.mixture.genes([label], self.rows.names, self.known)[0]
+        by_row = alike * np.array(mixture.shapes)[:, None] * _shapes(self.rows.strength, among)  # (shapes, rows)
+        taken = by_row * (self.rows.place == np.arange(n_contexts)[:, None, None])  # (contexts, shapes, rows)
+        taken = taken.reshape(-1, len(self.rows))
+        shape, near = _shapes(part * among[-1], among).T, np.ones((len(cells), n_contexts))
+        if mixture.contexts:
+            profiles = in_columns(cells, self.genes, self.control) if cells.expected is not None else self.control[None]
+            there = np.arange(len(profiles)) if len(profiles) == len(cells) else np.zeros(len(cells), int)
+            here = _Rows([label] * len(cells), there, profiles, part)
+            every = replace(self.rows, names=self.contexts, place=np.arange(n_contexts), strength=np.ones(n_contexts))
+            near = 1 - mixture.contexts + mixture.contexts * _near(here, every)
+        weight = (near[:, :, None] * shape[:, None, :]).reshape(len(cells), -1)  # (cells, contexts x shapes)
+        mean = weight @ (taken @ self._solved["weights"])
+        explained = taken @ self._solved["inverse"] @ taken.T
+        prior = mixture.variances(whole, self.known)[0] * (shape**2 @ np.array(mixture.shapes))
+        left = np.maximum(prior - ((weight @ explained) * weight).sum(1), 0)
+        bent = shape @ np.array(mixture.shapes)
+        if self.prior is not None and mixture.prior:
+            mean += bent[:, None] * np.asarray(self._ahead(whole))
+        noise = np.median(self.noise) * bent**2
+        return mean, (left + noise)[:, None] * self._solved["scale"] ** 2
 
     @property
     def kind(self) -> str:
@@ -345,7 +498,9 @@ class Response:
         "What it was learned from, in a sentence."
         shares = zip(self.known, self.mixture.features, strict=True)
         known = ", ".join(f"{kind.name} ({share:.0%} of the kernel)" for kind, share in shares)
-        text = f"What {len(self.perturbations):,} measured perturbations changed, with {known or 'no knowledge of genes'}"
+        n, contexts = len(set(self.rows.names)), len(self.contexts)
+        text = f"What {n:,} measured perturbations changed{f' in {contexts} contexts' if contexts > 1 else ''}"
+        text += f", with {known or 'no knowledge of genes'}"
         return text + ("." if self.prior is None else f", started from {self.mixture.prior:.2f} of an association.")
 
     @property
@@ -386,6 +541,7 @@ class Response:
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         "Writes a folder that `load_model` reads. Raises `FileExistsError` unless `overwrite`."
         parts = {name: np.asarray(getattr(self, name), dtype=np.float64) for name in ("measured", "noise", "control")}
+        parts |= {name: np.asarray(getattr(self.rows, name)) for name in ("place", "profiles", "strength")}
         for number, kind in enumerate(self.known):
             parts[f"rows{number}.data"] = kind.rows.data
             for part in ("indices", "indptr"):
@@ -398,19 +554,77 @@ class Response:
             {"name": kind.name, "genes": kind.genes, "features": kind.rows.shape[1], "source": kind.source}
             for kind in self.known
         ]
-        mixture = vars(self.mixture) | {"features": list(self.mixture.features)}
+        mixture = {name: list(part) if isinstance(part, tuple) else part for name, part in vars(self.mixture).items()}
         own_share = None if np.isnan(self.own_share) else self.own_share
-        record: dict[str, Any] = {"genes": self.genes, "perturbations": self.perturbations, "own_share": own_share}
-        record |= {"name": self.name, "kinds": kinds, "mixture": mixture, "prior": said}
+        record: dict[str, Any] = {"genes": self.genes, "perturbations": self.rows.names, "own_share": own_share}
+        record |= {"name": self.name, "contexts": self.contexts, "kinds": kinds, "mixture": mixture, "prior": said}
         tensors = {name: torch.from_numpy(part) for name, part in parts.items()}
         return write_folder(path, tensors, _FORMAT | record, overwrite=overwrite)
 
     def __repr__(self) -> str:
-        n_perturbations, n_genes = self.measured.shape
-        return f"Response({n_perturbations:,} perturbations x {n_genes:,} genes; {self.name})"
+        n, contexts = len(set(self.rows.names)), len(self.contexts)
+        where = f" in {contexts} contexts" if contexts > 1 else ""
+        return f"Response({n:,} perturbations{where} x {len(self.genes):,} genes; {self.name})"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}<br>{html.escape(self.source)}<br>{html.escape(self.worth)}</p>"
+
+# %% ../nbs/19_response.ipynb #measured
+@dataclass(frozen=True)
+class _Measured:
+    "The effects in one context at one strength."
+
+    effects: Effects
+    context: str = "screen"
+    strength: float = 1.0
+
+
+def _measured(screen: Any, context: str | None, strength: str | None, min_cells: int) -> list[_Measured]:
+    "The effects of a screen, or of several by name, by context and strength."
+    if isinstance(screen, Mapping):
+        parts = [(name, _measured(each, context, strength, min_cells)) for name, each in screen.items()]
+        return [
+            replace(m, context=name if context is None else f"{name}, {m.context}") for name, ms in parts for m in ms
+        ]
+    if isinstance(screen, Effects):
+        if context is not None or strength is not None:
+            raise ValueError(
+                "Found effects and context= or strength=. Expected cells to take apart by a column of obs."
+            )
+        return [_Measured(screen)]
+    screen, found, alone = as_prepared(screen), [], []
+    places = pd.Series("screen", screen.obs_names) if context is None else column(screen.obs, context).astype(str)
+    for place in dict.fromkeys(places):
+        part = screen[(places == place).to_numpy()]
+        treated = (part.obs["perturbation"] != "control").to_numpy()
+        if treated.all():
+            alone.append(place)
+            continue
+        amounts = np.ones(part.n_obs) if strength is None else _amounts(column(part.obs, strength), treated)
+        for amount in np.unique(amounts[treated]):
+            try:
+                kept = effects(part[~treated | (amounts == amount)].copy(), min_cells=min_cells)
+            except ValueError as error:
+                log.warning("left out, %s%s: %s", place, "" if strength is None else f" at {amount:g}", error)
+            else:
+                found.append(_Measured(kept, place, float(amount)))
+    if alone:
+        log.warning("left out, without untreated cells: %s", ", ".join(alone[:8]))
+    if not found:
+        raise ValueError(
+            f"Found no context with untreated cells and a perturbation of at least {min_cells} cells, among "
+            f"{len(set(places))} by obs[{context!r}]. Expected untreated cells in each: see load_screen(control=...)."
+        )
+    return found
+
+
+def _amounts(values: pd.Series, treated: np.ndarray) -> np.ndarray:
+    "Strengths as numbers above 0, (cells,). Raises `ValueError` for others."
+    amounts = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float)
+    if not (np.isfinite(amounts[treated]).all() and (amounts[treated] > 0).all()):
+        wrong = values[treated & ~(np.isfinite(amounts) & (amounts > 0))].iloc[0]
+        raise ValueError(f"Found {wrong!r} in obs[{values.name!r}]. Expected a number above 0 for each treated cell.")
+    return amounts
 
 # %% ../nbs/19_response.ipynb #fit-response
 def _knowledge(known: Any) -> Knowledge:
@@ -421,59 +635,85 @@ def _knowledge(known: Any) -> Knowledge:
 
 
 def fit_response(
-    screen: AnnData | Effects,  # cells with obs["perturbation"], see load_screen, or their effects
+    screen: AnnData | Effects | Mapping[str, AnnData | Effects],  # cells with obs["perturbation"], effects, or several
     known: Any = None,  # of genes: what `knowledge` returns or takes, or several of these in a list
     *,
+    context: str | None = None,  # a column of obs: cells are compared with the untreated cells of their own context
+    strength: str | None = None,  # a column of obs with numbers: doses, times
     prior: Association | None = None,  # what the unperturbed cells say, read with the same gene sets: see associate
-    min_cells: int = 20,  # perturbations with fewer are left out
+    min_cells: int = 20,  # perturbations with fewer, in a context and at a strength, are left out
 ) -> Response:
-    """Returns a `Response`: what a screen teaches of unseen genes and pairs, in closed form.
+    """Returns a `Response`: what screens teach of unseen genes, pairs, contexts and strengths, in closed form.
 
-    A Gaussian process over perturbations, whose kernel weighs the kinds of knowledge by how well the perturbations of
-    the screen predict each other. Without knowledge, and without a `prior`, only what all perturbations share is known
-    of a gene that was not perturbed: that is a WARNING. Raises `ValueError` for a screen of fewer than three
-    perturbations, for knowledge of none of its genes, and what `effects` and `knowledge` raise.
+    A Gaussian process over perturbations, whose kernel weighs the kinds of knowledge by how well what was measured
+    predicts each other. Several screens are given by name, each a context of its own. Perturbations may be
+    conditions that are no gene. Without knowledge, and without a `prior`, only what all perturbations share is known of
+    a gene that was not perturbed: that is a WARNING. Raises `ValueError` for fewer than three responses, for a context without
+    untreated cells, for knowledge of none of its genes, and what `effects` and `knowledge` raise.
 
     Examples
     --------
     >>> response = vcell.fit_response(screen, sets)
     >>> response.predict("M1").nlargest(3, "change")
     """
-    train = screen if isinstance(screen, Effects) else effects(screen, min_cells=min_cells)
-    given = _knowledge(known)
+    train, given = _measured(screen, context, strength, min_cells), _knowledge(known)
+    names = _genes_of([name for each in train for name in each.effects.perturbations])
     if not len(given) and prior is None:
         log.warning(
             "fitted without features: without knowledge nothing is known of a gene that is not in the screen. Pass "
             "sets, such as knowledge('go')"
         )
-    return _fit(train, named_as(given, _genes_of(train.perturbations)), prior)
+    return _fit(train, named_as(given, names), prior)
 
 
-def _fit(train: Effects, known: Knowledge, prior: Association | None) -> Response:
+def _joint(train: Sequence[_Measured]) -> tuple[list[str], _Rows, np.ndarray, np.ndarray, np.ndarray]:
+    "Genes of all, responses, changes carried to the mean of the contexts, their noise, and that mean."
+    genes = [gene for gene in train[0].effects.change.columns if all(gene in m.effects.change for m in train[1:])]
+    contexts = list(dict.fromkeys(each.context for each in train))
+    place = np.array([contexts.index(each.context) for each in train for _ in each.effects.perturbations])
+    strength = np.array([each.strength for each in train for _ in each.effects.perturbations])
+    profiles = np.vstack([
+        np.mean([m.effects.control[genes].to_numpy(dtype=float) for m in train if m.context == context], axis=0)
+        for context in contexts
+    ])  # fmt: skip
+    center, changes, noise = profiles.mean(0), [], []
+    for each in train:
+        change = each.effects.change[genes].to_numpy(dtype=float)
+        own = _membership(each.effects.perturbations, genes).toarray().astype(bool)
+        mean = (change.sum(0) - np.where(own, change, 0).sum(0)) / np.maximum((~own).sum(0), 1)
+        change = np.where(own, mean, change)  # the gene itself is no response
+        here = profiles[contexts.index(each.context)]
+        changes.append(change if len(contexts) == 1 else carried(change, here, center))
+        noise.append((each.effects.error[genes].to_numpy(dtype=float) ** 2).mean(1))
+    names = [name for each in train for name in each.effects.perturbations]
+    return genes, _Rows(names, place, profiles, strength), np.vstack(changes), np.concatenate(noise), center
+
+
+def _fit(train: Sequence[_Measured], known: Knowledge, prior: Association | None) -> Response:
     "The `Response` to measured effects."
-    names, genes = train.perturbations, list(train.change.columns)
-    if len(names) < 3:
-        raise ValueError(f"Found {len(names)} perturbations. Expected at least three to learn from.")
-    change, own = train.change.to_numpy(dtype=float).copy(), _membership(names, genes).nonzero()
-    apart = np.zeros(change.shape, bool)
-    apart[own] = True
-    mean = (change.sum(0) - np.where(apart, change, 0).sum(0)) / np.maximum((~apart).sum(0), 1)
-    change[own] = mean[own[1]]  # the gene itself is no response
-    noise = (train.error.to_numpy(dtype=float) ** 2).mean(1)
+    genes, rows, change, noise, center = _joint(train)
+    if len(rows) < 3:
+        raise ValueError(f"Found {len(rows)} perturbations. Expected at least three to learn from.")
     noise = np.maximum(noise, 1e-3 * max(float(np.median(noise)), 1e-9))
-    mixture = _most_predictive(names, change, _expected(prior, names, genes, train.own_share), noise, known)
+    shares = [each.effects.own_share for each in train if np.isfinite(each.effects.own_share)]
+    share = float(np.median(shares)) if shares else float("nan")
+    mixture = _most_predictive(rows, change, _expected(prior, rows.names, genes, share), noise, known)
     parts = [f"{kind.name} {part:.2f}" for kind, part in zip(known, mixture.features, strict=True)]
     parts += [f"shared {mixture.shared:.2f}", f"own {mixture.own:.2f}"]
     name = ", ".join(parts + [f"interaction {mixture.interaction:.2f}"] * bool(mixture.interaction))
     name += "" if prior is None else f"; {mixture.prior:.2f} of the association"
-    control, kept = train.control.to_numpy(dtype=float), prior if mixture.prior else None
-    return Response(genes, names, change, noise, control, known, mixture, train.own_share, name, kept)
+    kept, contexts = prior if mixture.prior else None, list(dict.fromkeys(each.context for each in train))
+    return Response(genes, rows, change, noise, center, known, mixture, share, contexts, name, kept)
 
 
 def response(known: Any = None, *, prior: Association | None = None) -> Predictor:
     "`fit_response` as a predictor for `leave_one_out` and `benchmark`."
     given = _knowledge(known)
-    return lambda train, names: _fit(train, named_as(given, _genes_of(train.perturbations)), prior).changes(names)[0]
+
+    def predict(train: Effects, names: Sequence[str]) -> pd.DataFrame:
+        return _fit([_Measured(train)], named_as(given, _genes_of(train.perturbations)), prior).changes(names)[0]
+
+    return predict
 
 # %% ../nbs/19_response.ipynb #write
 _FORMAT = {"format": "vcell response", "format_version": 2}
@@ -499,11 +739,13 @@ def _joined(arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> Resp
         parts = tuple(arrays[f"rows{number}.{part}"] for part in ("data", "indices", "indptr"))
         rows = sp.csr_matrix(parts, shape=(len(kind["genes"]), kind["features"]))
         kinds.append(Kind(kind["name"], kind["genes"], rows, kind["source"]))
-    mixture = _Mixture(**(record["mixture"] | {"features": tuple(record["mixture"]["features"])}))
+    told: dict[str, Any] = dict(record["mixture"])
+    told = {name: tuple(part) if isinstance(part, list) else part for name, part in told.items()}
+    mixture = _Mixture(**told)
     own_share = float("nan") if record["own_share"] is None else float(record["own_share"])
     said = {name.removeprefix("prior."): array for name, array in arrays.items() if name.startswith("prior.")}
     prior = unpack(said, record["prior"]) if record.get("prior") else None
     numbers = (arrays["measured"], arrays["noise"], arrays["control"])
-    return Response(
-        record["genes"], record["perturbations"], *numbers, Knowledge(tuple(kinds)), mixture, own_share, record["name"], prior
-    )
+    rows = _Rows(record["perturbations"], arrays["place"], arrays["profiles"], arrays["strength"])
+    known, contexts, name = Knowledge(tuple(kinds)), record["contexts"], record["name"]
+    return Response(record["genes"], rows, *numbers, known, mixture, own_share, contexts, name, prior)
