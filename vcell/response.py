@@ -386,9 +386,10 @@ class Response:
     ) -> pd.DataFrame | AnnData:
         """Returns a table by gene: control, change, std, low, high; of several perturbations one below the other.
 
-        With cells an AnnData (cells, genes), as `perturb` gives it: their mean profile is their context, and each is
-        moved relative to what it expresses. Raises `ValueError` for a label without genes, and for several perturbations of
-        cells, `KeyError` for an unknown context; warns of an unknown gene.
+        With cells an AnnData (cells, genes), as `perturb` gives it: their mean profile is their context, and their mean
+        moves as predicted; what rises is added, what falls falls in proportion to what a cell has. Raises `ValueError`
+        for a label without genes, and for several perturbations of cells, `KeyError` for an unknown context; warns of an
+        unknown gene.
         """
         several = [perturbation] if isinstance(perturbation, str) else list(perturbation)
         if not several or (cells is not None and len(several) > 1):
@@ -411,9 +412,11 @@ class Response:
             near = ", ".join(missing[:5])
             raise ValueError(f"Found no {near} in the cells. Expected the {len(self.genes):,} genes of the screen.")
         before = np.asarray(cells[:, self.genes].X.todense(), dtype=np.float64)
-        mean, std = self._changes([perturbation], before.mean(0), self.control, strength)
-        after = np.maximum(before + carried(mean.to_numpy(), self.control, before), 0).astype(np.float32)
-        spread = np.broadcast_to(std.to_numpy(dtype=np.float32), before.shape).copy()
+        profile = before.mean(0)
+        mean, std = (each.to_numpy() for each in self._changes([perturbation], profile, profile, strength))
+        share = np.maximum(mean / np.maximum(profile, 1e-12), -1)
+        after = (before + np.where(mean < 0, before * share, mean)).astype(np.float32)
+        spread = np.broadcast_to(std.astype(np.float32), before.shape).copy()
         layers = {"before": before.astype(np.float32), "delta": (after - before).astype(np.float32), "std": spread}
         result = AnnData(after, obs=cells.obs.copy(), var=pd.DataFrame(index=pd.Index(self.genes)), layers=layers)
         told = {"genes": targets(_label(perturbation)), "strength": strength}
