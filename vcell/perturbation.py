@@ -360,7 +360,8 @@ class Trajectory:
     `states` and `std` are (steps + 1, genes), log-normalised. The first state is the expected profile of the cell as
     it is (`impute`), with the held genes at their own levels. `std` is the spread of the change: by an association
     `Association.width(0.8)` of them to both sides should hold 80 % of what an experiment would show; by the network it
-    is the spread over draws; for a group it is the mean over cells. `levels` has the held genes' levels per step.
+    is the spread over draws; for a group it is the mean over cells. `levels` has the held genes' levels per step, or the part of
+    the way to a condition.
     """
 
     states: np.ndarray
@@ -385,7 +386,7 @@ class Trajectory:
         frame = pd.DataFrame(
             {"before": self.states[0], "after": self.states[-1], "change": change, "std": self.std[-1]},
             index=pd.Index(self.genes, name="gene"),
-        ).drop(index=list(self.levels.columns))
+        ).drop(index=list(self.levels.columns), errors="ignore")
         return frame.loc[frame["change"].abs().nlargest(n).index].sort_values("change", ascending=False)
 
     def distance(self, n: int = 1000, *, seed: int = 0) -> pd.Series:
@@ -477,6 +478,8 @@ class Trajectory:
         ax.axvline(self.target_step if settles else x[0], color="0.5", ls=":", lw=1)
         others = ", others with it" if self.levels.shape[1] > 1 else ""
         by_level = f"level at which {named(furthest)} is held{others} (dotted: its own)"
+        if furthest not in set(self.genes):
+            by_level = f"part of the way to {named(furthest)}"
         ax.set(xlabel="step (dotted: target reached)" if settles else by_level, ylabel="predicted expression")
         ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
         return ax
@@ -503,13 +506,14 @@ class Trajectory:
 
         ax = ax or plt.subplots(figsize=(4.6, 4.2), layout="constrained")[1]
         before, after = self.states[0], self.states[-1]
-        held, top = find_genes(self.genes, list(self.levels)), list(self.top_genes(n).index)
+        held = find_genes(self.genes, [gene for gene in self.levels if gene in set(self.genes)])
+        top = list(self.top_genes(n).index)
         columns = find_genes(self.genes, top)
         ax.axline((0, 0), slope=1, color="0.8", lw=1, zorder=0)
         ax.scatter(before, after, s=8, color="0.6", lw=0)
         ax.scatter(before[columns], after[columns], s=16, color="#d1701f", lw=0, label="change most")
         ax.scatter(before[held], after[held], s=44, marker="D", facecolor="none", edgecolor="k", label="held")
-        for gene, at in zip([*self.levels, *top], [*held, *columns], strict=True):
+        for gene, at in zip([*np.asarray(self.genes)[held], *top], [*held, *columns], strict=True):
             ax.annotate(named(gene), (before[at], after[at]), (3, 3), textcoords="offset points", fontsize=7)
         ax.set(xlabel="expected of the cell as it is", ylabel="predicted with genes held")
         ax.legend(frameon=False, fontsize=8, loc="upper left")
@@ -626,13 +630,34 @@ def path_from(
         signal=signal, model=start.model, adata=start.adata,
     )  # fmt: skip
 
+# %% ../nbs/14_perturbation.ipynb #toward
+def _path_to(start: Start, condition: str, effect: Any, steps: int, progress: Progress) -> Trajectory:
+    "The path from a start into a condition."
+    if steps < 1:
+        raise ValueError(f"Found steps={steps}. Expected at least 1.")
+    genes, share = start.model.genes, np.arange(steps + 1) / steps
+    place, total = pd.Index(effect.genes).get_indexer(pd.Index(genes)), np.zeros((2, steps + 1, len(genes)))
+    for part in _parts(slices(len(start.cells), 0), "changes", progress):
+        for step, way in enumerate(share[1:], 1):
+            change = effect.toward(start.cells[part], condition, way)
+            total[:, step] += [np.where(place >= 0, each[:, place], 0).sum(0) for each in change]
+    total /= len(start.cells)
+    words = words_of(effect)
+    return Trajectory(
+        states=np.maximum(start.before + total[0], 0).astype(np.float32), std=total[1].astype(np.float32),
+        levels=pd.DataFrame({condition: share}).rename_axis("step"), genes=list(genes), cells=start.names,
+        target_step=steps, converged=True, outside_range=[], kind=words["kind"], source=words["source"],
+        worth=words["worth"], signal=pd.Series(dtype=float), model=start.model, adata=start.adata,
+    )  # fmt: skip
+
 # %% ../nbs/14_perturbation.ipynb #trajectory
 def trajectory(
     model: MaskedAutoencoder,
     adata: AnnData,
-    hold: Mapping[str, float],  # gene: target level, log-normalised; 0 is a knock-out
+    hold: Mapping[str, float] | None = None,  # gene: target level, log-normalised; 0 is a knock-out
     *,
     cells: Any,  # a name; or names, a mask, or a condition in words, for the mean of a group
+    to: str | None = None,  # instead of genes a condition that the response in by= was learned from: a drug, a disease
     by: Effect | None = None,  # what associate, fit_response or Network made; None: the association of these data
     steps: int = 20,  # from the cell's own level to the target
     control: Any = None,  # of the default: the unperturbed cells, see associate
@@ -643,13 +668,20 @@ def trajectory(
     """Returns the predicted path of a cell, or of the mean of a group, while genes go from their own level to another.
 
     The same question as `perturb`, asked along a ramp of levels: its end is `perturb`'s answer. By a `Network` the
-    changes are fed back, and the path goes on after the target until it settles. Raises what `perturb` raises.
+    changes are fed back, and the path goes on after the target until it settles. With `to` the cell goes little by little
+    into a condition. Raises what `perturb` raises.
 
     Examples
     --------
     >>> path = vcell.trajectory(model, adata, {"CD3D": 0.0}, cells=adata.obs_names[0])
     >>> path.plot_top()
     """
+    if (hold is None) == (to is None):
+        raise ValueError(f"Found hold={hold!r} and to={to!r}. Expected genes to hold, or a condition, and not both.")
+    if hold is None:
+        if by is None or not hasattr(by, "toward"):
+            raise TypeError(f"Found by={by!r} and to={to!r}. Expected the response to conditions: see fit_response.")
+        return _path_to(start_of(model, adata, cells, progress=progress), str(to), by, steps, progress)
     asked = request(model, hold, beyond=beyond)
     effect = effect_of(model, adata, by, control, remove)
     start = start_of(model, adata, cells, asked=asked, progress=progress)

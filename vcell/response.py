@@ -462,6 +462,19 @@ class Response:
         change[:, columns], variance[:, columns] = levels - own, 0
         return Change(change, np.sqrt(variance))
 
+    def toward(self, cells: Cells, condition: str, part: float) -> Change:
+        """The predicted change of all genes, (cells, genes), and its standard deviation, a part of the way into a condition.
+
+        Raises `KeyError` for one that was not measured.
+        """
+        if _label(condition) not in set(self.rows.names):
+            known = ", ".join(dict.fromkeys(self.rows.names[:8]))
+            raise KeyError(f"Did not find the condition {condition!r}. Measured were {known}.")
+        change, variance = self._by_cell(condition, cells, np.full(len(cells), part))
+        if cells.expected is not None:
+            change = carried(change, self.control, in_columns(cells, self.genes, self.control))
+        return Change(change, np.sqrt(variance))
+
     def _by_cell(self, label: str, cells: Cells, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The change in the mean of all contexts, (cells, genes), where each cell goes a part of the way; its variance.
 
