@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['app', 'Data', 'Model', 'Chosen', 'By', 'Control', 'Remove', 'Seed', 'ReadAs', 'Json', 'Quiet', 'Debug', 'Overwrite',
-           'log', 'info_command', 'train_command', 'evaluate_command', 'perturb_command', 'scan_command',
-           'benchmark_command', 'demo_command', 'explore_command', 'main']
+           'Known', 'ScreenFile', 'log', 'info_command', 'train_command', 'evaluate_command', 'perturb_command',
+           'scan_command', 'learn_command', 'predict_command', 'benchmark_command', 'demo_command', 'explore_command',
+           'main']
 
 # %% ../nbs/23_cli.ipynb #imports
 import dataclasses
@@ -86,6 +87,19 @@ Json = Annotated[bool, _option("Print the result as JSON, and nothing else, on s
 Quiet = Annotated[bool, _option("No progress bars and no log; warnings stay.", "--quiet")]
 Debug = Annotated[bool, _option("On an error, show where in the program it arose.", "--debug")]
 Overwrite = Annotated[bool, _option("Replace results of the same name.", "--overwrite")]
+Known = Annotated[
+    str | None,
+    _option(
+        "What is known of genes: go, hallmark, reactome, collectri, string, humap, corum, signor, or files (.gmt, "
+        "tables of pairs, edges, texts, numbers).", "--knowledge", metavar="A,B,C",
+    ),
+]  # fmt: skip
+ScreenFile = Annotated[
+    str,
+    typer.Argument(
+        help="norman, adamson, dixit, replogle_k562, replogle_rpe1, scperturb:NAME, or a file.", show_default=False
+    ),
+]
 
 # %% ../nbs/23_cli.ipynb #about
 def _version(asked: bool) -> None:
@@ -109,7 +123,7 @@ def _about(
 log = logging.getLogger("vcell")
 _MENDABLE = (ValueError, KeyError, TypeError, OSError, MemoryError, RuntimeError, ModuleNotFoundError)
 
-_OPTIONS = "control|cells|remove|gene|key|separator|sets|folds|min_cells|train"
+_OPTIONS = "control|cells|remove|gene|key|separator|context|strength|folds|min_cells|train"
 _READS = "rows|values|base|totals|names|target_sum"
 
 
@@ -564,22 +578,124 @@ def scan_command(
         facts |= {name: getattr(found, name) for name in ("kind", "source", "worth")}
         _show(facts, f"{found.summary}\n\n{head.round(3).to_string()}{written}", as_json=json_)
 
+# %% ../nbs/23_cli.ipynb #learn
+def _screen_there(screen: str, *columns: str | None) -> None:
+    if not re.fullmatch(r"norman|adamson|dixit|replogle_\w+|scperturb:.*", screen):
+        _there(screen, *columns)
+
+
+@app.command("learn", epilog=_examples(
+    "vcell learn screen.h5ad --out my-response --knowledge go,string",
+    "vcell learn treated.h5ad --key drug --control DMSO --context cell_line --strength dose --out my-response",
+))  # fmt: skip
+def learn_command(
+    screen: ScreenFile,
+    out: Annotated[Path, _option("Folder for what was learned.")],
+    known: Known = None,
+    context: Annotated[
+        str | None, _option("Compare cells with untreated ones of the same group.", metavar="COLUMN")
+    ] = None,
+    strength: Annotated[str | None, _option("Doses, or times.", metavar="COLUMN")] = None,
+    key: Annotated[str | None, _option("The column of obs with the labels.", metavar="COLUMN")] = None,
+    control: Annotated[
+        list[str] | None, _option("The label of unperturbed cells; repeatable.", metavar="LABEL")
+    ] = None,
+    separator: Annotated[str | None, _option("Between the genes of a pair. Default: found.", metavar="SIGN")] = None,
+    min_cells: Annotated[int, _option("Fewest cells of a perturbation.", default=True, min=2)] = 20,
+    read: ReadAs = None,
+    overwrite: Overwrite = False,
+    json_: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Learn from a perturbation screen.
+
+    What unseen genes, pairs, kinds of cells and doses would do, with intervals, for `vcell predict`, and as --by of
+    `vcell perturb`."""
+    with _session(quiet=quiet, debug=debug):
+        _screen_there(screen, key, context, strength)
+        _writable(out)
+        from vcell.priors import knowledge
+        from vcell.response import fit_response
+        from vcell.screen import load_screen
+
+        told = knowledge(*(_columns(known) or []), progress=not quiet)
+        options: dict[str, Any] = {"key": key, "control": control, "separator": separator, "progress": not quiet}
+        adata = load_screen(screen, **options, **_read_options(read))
+        found = fit_response(adata, told, context=context, strength=strength, min_cells=min_cells)
+        found.save(out, overwrite=overwrite)
+        names = list(dict.fromkeys(found.perturbations))
+        facts = {"out": out, "perturbations": len(names), "contexts": found.contexts, "genes": len(found.genes)}
+        facts |= {name: getattr(found, name) for name in ("kind", "source", "worth")}
+        text = f"{found}\n\n{found.source} {found.worth}\n\nWritten to {out}."
+        _show(facts, text + _next("vcell", "predict", out, names[0]), as_json=json_)
+
+
+@app.command("predict", epilog=_examples(
+    "vcell predict my-response TYK2 --top 20",
+    "vcell predict my-response TYK2,JAK1+TYK2 --out predicted.csv",
+    "vcell predict my-response dexamethasone --cells untreated.h5ad --out treated.h5ad",
+))  # fmt: skip
+def predict_command(
+    learned: Annotated[Path, typer.Argument(help="The folder that `vcell learn` made.", show_default=False)],
+    perturbations: Annotated[
+        str, typer.Argument(help="Genes, A+B for a pair, or conditions; comma between.", show_default=False)
+    ],
+    cells: Annotated[Path | None, _option("A file with untreated cells of one kind, to be moved.")] = None,
+    context: Annotated[str | None, _option("A context of the screen. Default: the mean of all.")] = None,
+    strength: Annotated[float, _option("1 is the largest that was measured.", default=True)] = 1.0,
+    coverage: Annotated[float, _option("Of the interval.", default=True)] = 0.8,
+    out: Annotated[Path | None, _option("File for all genes (.csv), or for the moved cells (.h5ad).")] = None,
+    top: Annotated[int, _option("How many genes to print.", default=True, min=1)] = 20,
+    read: ReadAs = None,
+    overwrite: Overwrite = False,
+    json_: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Predict what a perturbation does, from a learned screen."""
+    with _session(quiet=quiet, debug=debug):
+        _free_file(out, overwrite)
+        import pandas as pd
+
+        from vcell.model import load_model
+        from vcell.response import Response
+
+        found, asked = load_model(learned), _columns(perturbations) or []
+        if not isinstance(found, Response):
+            raise ValueError(f"Found {type(found).__name__} in {learned}. Expected what `vcell learn` wrote.")
+        if cells is not None:
+            if out is not None and out.suffix != ".h5ad":
+                raise ValueError(f"Found --out {out} with --cells. Expected a name that ends in .h5ad.")
+            untreated = _read(str(cells), read=read, quiet=quiet)
+            moved = found.predict(asked, untreated, strength=strength)
+            mean = moved.to_df("delta").mean().rename("change").rename_axis("gene").to_frame()
+            head = mean.loc[mean["change"].abs().nlargest(top).index]
+            text = f"{asked[0]}: the mean change of {moved.n_obs:,} cells\n\n{head.round(3).to_string()}"
+            if out is not None:
+                moved.write_h5ad(out)
+        else:
+            table = found.predict(asked, context=context, strength=strength, coverage=coverage)
+            parts = [part for _, part in table.groupby(level=0, sort=False)]
+            head = pd.concat([part.loc[part["change"].abs().nlargest(top).index] for part in parts])
+            text = f"{found.source}\n\n{head.round(3).to_string()}"
+            if out is not None:
+                _write(out, table.to_csv())
+        if out is not None:
+            text += f"\n\nAll genes are in {out}." if cells is None else f"\n\nThe cells are in {out}."
+        facts = {name: getattr(found, name) for name in ("kind", "source", "worth")}
+        _show({"genes": _records(head)} | facts, text, as_json=json_)
+
 # %% ../nbs/23_cli.ipynb #benchmark
 @app.command("benchmark", epilog=_examples(
-    "vcell benchmark norman --kind pair --sets go --out norman-pairs",
-    "vcell benchmark screen.h5ad --key guide_target --control NT --sets go",
+    "vcell benchmark norman --kind pair --knowledge go --out norman-pairs",
+    "vcell benchmark screen.h5ad --key guide_target --control NT --knowledge go",
 ))  # fmt: skip
 def benchmark_command(
-    screen: Annotated[
-        str,
-        typer.Argument(
-            help="norman, adamson, dixit, replogle_k562, replogle_rpe1, scperturb:NAME, or a file.",
-            show_default=False,
-        ),
-    ],
+    screen: ScreenFile,
     kind: Annotated[str, _option("What is left out, one at a time: gene or pair.", default=True)] = "gene",
     gears: Annotated[bool, _option("One split instead: that of GEARS for this --seed.", "--gears-split")] = False,
-    sets: Annotated[str | None, _option("Gene sets: go, hallmark, reactome, or a .gmt file.")] = None,
+    known: Known = None,
     key: Annotated[str | None, _option("The column of obs with the labels.", metavar="COLUMN")] = None,
     control: Annotated[
         list[str] | None, _option("The label of unperturbed cells; repeatable.", metavar="LABEL")
@@ -607,8 +723,7 @@ def benchmark_command(
     Every perturbation is predicted from the others, by baselines and by a model of responses, and scored against what
     was measured."""
     with _session(quiet=quiet, debug=debug):
-        if not re.fullmatch(r"norman|adamson|dixit|replogle_\w+|scperturb:.*", screen):
-            _there(screen, key, *(_columns(within) or []))
+        _screen_there(screen, key, *(_columns(within) or []))
         from vcell.association import associate
         from vcell.priors import knowledge
         from vcell.response import response
@@ -618,16 +733,14 @@ def benchmark_command(
 
         if out is not None:
             ready(out, _CARD, overwrite=overwrite)
-        known = None if sets is None else knowledge(sets, progress=not quiet)
-        if known is not None and not isinstance(known, Mapping):
-            raise ValueError(f"Found edges in {sets}. Expected gene sets: go, hallmark, reactome, or a .gmt file.")
+        told = knowledge(*(_columns(known) or []), progress=not quiet)
+        sets, edges = told.sets or None, None if told.edges.empty else told.edges
         choice: dict[str, Any] = _read_options(read) | ({} if n_genes is None else {"genes": n_genes})
         adata = load_screen(screen, key=key, control=control, separator=separator, progress=not quiet, **choice)
-        ours = {"response" if known is None else "response, gene sets": response(known)}
-        if known is not None and kind == "gene":  # what the control cells say, where the screen says nothing
-            ours["response, from association"] = response(
-                known, prior=associate(adata, sets=known, remove=_columns(remove))
-            )
+        ours = {f"response, {', '.join(each.name for each in told)}" if len(told) else "response": response(told)}
+        if sets is not None and kind == "gene":  # what the control cells say, where the screen says nothing
+            ahead = associate(adata, sets=sets, edges=edges, remove=_columns(remove))
+            ours["response, from association"] = response(told, prior=ahead)
         if gears and "condition" not in adata.obs:
             raise KeyError(
                 "Did not find obs['condition'], the labels that GEARS splits by. Take a screen that GEARS made."
@@ -635,7 +748,7 @@ def benchmark_command(
         split = gears_split(adata.obs["condition"].astype(str), seed=seed) if gears else None
         choice = {"kind": kind, "split": split, "folds": folds, "test": "welch" if fast else "wilcoxon"}
         choice |= {"by": _columns(within), "remove": _columns(remove)}
-        card = benchmark(adata, ours, sets=known, seed=seed, progress=not quiet, **choice)
+        card = benchmark(adata, ours, sets=sets, seed=seed, progress=not quiet, **choice)
         if out is not None:
             with results(out, _CARD, overwrite=overwrite) as folder:
                 _write_card(card, folder)

@@ -24,9 +24,9 @@ from scipy.optimize import minimize
 
 from .association import Association, Change, carried, in_columns, levels_of, pack, unpack
 from .batches import Cells
-from .cells import as_prepared
+from .cells import align, as_prepared
 from .model import write_folder
-from .names import column, find_genes, named
+from .names import column, find_genes, named, room_for
 from .priors import Kind, Knowledge, knowledge, named_as
 from .scoring import Predictor
 from .screen import Effects, effects, targets
@@ -348,6 +348,32 @@ class Response:
         prior, left = self._variances(self._asked([_label(name) for name in asked], self.control, 1.0))
         return pd.Series(np.clip(1 - left / np.maximum(prior, 1e-12), 0, 1), index=asked, name="explained")
 
+    def suggest(self, n: int = 10, among: Sequence[str] | None = None) -> pd.DataFrame:
+        """The `n` perturbations to measure next, best first, with the share of what is unknown of all that is left then.
+
+        One after the other, that which lowers the sum of the variances over `among` most (the genes of the knowledge that
+        were not perturbed, by default), measured like the others. Raises `ValueError` for less than one candidate.
+        """
+        done = set(self.rows.names)
+        asked = sorted(self.known.genes - done) if among is None else [_label(name) for name in among]
+        asked = [name for name in dict.fromkeys(asked) if name not in done]
+        if not 0 < n <= len(asked):
+            raise ValueError(
+                f"Found n={n} and {len(asked):,} perturbations not yet measured. Expected from 1 to these."
+            )
+        room_for(24.0 * len(asked) ** 2, f"How alike {len(asked):,} candidates are", "Name fewer with among=.")
+        rows = self._asked(asked, self.control, 1.0)
+        cross, noise = self._kernel(rows, self.rows), float(np.median(self.noise))
+        left = self._kernel(rows, rows) - cross @ self._solved["inverse"] @ cross.T
+        whole, chosen = float(np.trace(left)), dict[str, float]()
+        for _ in range(n):
+            gain = (left**2).sum(1) / (np.diag(left) + noise)
+            gain[[asked.index(name) for name in chosen]] = -1
+            best = int(gain.argmax())
+            left -= np.outer(left[best], left[best]) / (left[best, best] + noise)
+            chosen[asked[best]] = float(np.trace(left)) / whole
+        return pd.DataFrame({"unknown": chosen}).rename_axis("perturbation")
+
     def changes(
         self, names: Sequence[str], *, context: str | None = None, strength: float = 1.0
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -407,18 +433,15 @@ class Response:
 
     def _moved(self, cells: AnnData, perturbation: str, strength: float) -> AnnData:
         "The cells after the perturbation, each moved relative to what it expresses."
-        cells = as_prepared(cells)
-        if missing := [gene for gene in self.genes if gene not in cells.var_names]:
-            near = ", ".join(missing[:5])
-            raise ValueError(f"Found no {near} in the cells. Expected the {len(self.genes):,} genes of the screen.")
-        before = np.asarray(cells[:, self.genes].X.todense(), dtype=np.float64)
+        cells = align(cells, self.genes)
+        before = np.asarray(cells.X.todense(), dtype=np.float64)
         profile = before.mean(0)
         mean, std = (each.to_numpy() for each in self._changes([perturbation], profile, profile, strength))
         share = np.maximum(mean / np.maximum(profile, 1e-12), -1)
         after = (before + np.where(mean < 0, before * share, mean)).astype(np.float32)
         spread = np.broadcast_to(std.astype(np.float32), before.shape).copy()
         layers = {"before": before.astype(np.float32), "delta": (after - before).astype(np.float32), "std": spread}
-        result = AnnData(after, obs=cells.obs.copy(), var=pd.DataFrame(index=pd.Index(self.genes)), layers=layers)
+        result = AnnData(after, obs=cells.obs.copy(), var=cells.var[["missing"]], layers=layers)
         told = {"genes": targets(_label(perturbation)), "strength": strength}
         result.uns["perturbation"] = told | {"kind": self.kind, "source": self.source, "worth": self.worth}
         return result
@@ -531,7 +554,7 @@ class Response:
             a, b = (part[row, others] - part[row, others].mean() for part in (guess, self.measured))
             r.append(a @ b / max(np.sqrt((a @ a) * (b @ b)), 1e-12))
         return (
-            f"Of its {len(r)} perturbations each was predicted from the others, with the kernel chosen on all: r "
+            f"Of its {len(r)} responses each was predicted from the others, with the kernel chosen on all: r "
             f"{np.mean(r):.2f} with the measured change on average, and the 80 % interval, as wide as the others say, "
             f"held {np.mean(inside):.0%} of the changes ({min(inside):.0%} to {max(inside):.0%} by perturbation)."
         )
