@@ -83,8 +83,12 @@ class Cells:
         return Cells(self.X[rows], counts, self.totals[rows], self.keys[rows], self.genes, expected)
 
     def levels(self, genes: Sequence[str]) -> np.ndarray:
-        "The cells' own levels of some genes, (cells, genes), log-normalised. Raises `KeyError` for an unknown gene."
-        return self.X[:, find_genes(self.genes, list(genes))].toarray()
+        """The cells' own levels of some genes, (cells, genes), log-normalised: expected, where that is known, else measured.
+
+        A cell in which a gene was missed has it all the same. Raises `KeyError` for an unknown gene.
+        """
+        columns = find_genes(self.genes, list(genes))
+        return self.X[:, columns].toarray() if self.expected is None else self.expected[:, columns]
 
 # %% ../nbs/09_batches.ipynb #cells-of
 def _keys(names: pd.Index, totals: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ from matplotlib.figure import Figure
 
 from .batches import cells_of
 from .cells import as_prepared, label_column, matching, rows_of
-from .evaluation import cells_for
+from .evaluation import cells_for, profiles_of
 from .files import load
 from .map import CellMap, embed
 from .model import MaskedAutoencoder, load_model
@@ -435,7 +435,7 @@ class ExplorerState:
         self.palette: Palette = "viridis"
         self._started: tuple[tuple[int, ...], Any] | None = None
         self._last: tuple[_Ask, Trajectory] | None = None
-        self._own: dict[str, tuple[np.ndarray, float]] = {}
+        self._own: tuple[np.ndarray, bool, np.ndarray] | None = None
 
     @property
     def sources(self) -> list[str]:
@@ -453,13 +453,14 @@ class ExplorerState:
         return self._effects[ask.source]
 
     def own(self, gene: str) -> float:
-        "The level of a gene in the chosen cells, their mean for a group."
-        known = self._own.get(gene)
-        if known is None or known[0] is not self.cells.rows:
-            column = find_genes(self.model.genes, gene)[0]
-            known = (self.cells.rows, float(self.arrays.X[self.cells.rows][:, [column]].toarray().mean()))
-            self._own[gene] = known  # asked for with every move of a slider
-        return known[1]
+        "The level of a gene in the chosen cells: expected, or measured for the network; their mean for a group."
+        rows, measured = self.cells.rows, self.source == "network"
+        if self._own is None or self._own[0] is not rows or self._own[1] != measured:
+            few = rows[:: max(1, len(rows) // 500)]  # of a large group some
+            cells = self.arrays[few]
+            profile = np.asarray(cells.X.mean(0)).ravel() if measured else profiles_of(self.model, cells).mean(0)
+            self._own = (rows, measured, profile)  # asked for with every move of a slider
+        return float(self._own[2][find_genes(self.model.genes, gene)[0]])
 
     def range(self, gene: str) -> float:
         "The highest level of a gene in the cells that the model was trained on."

@@ -269,6 +269,9 @@ def _spread(generator: torch.Generator, *shape: int, bound: float) -> nn.Paramet
     return nn.Parameter((torch.rand(*shape, generator=generator) * 2 - 1) * bound)
 
 
+_TYPICAL = 300.0  # values seen in a cell, about: sets the scale of the mean, which the network could learn too
+
+
 class Encoder(nn.Module):
     "From what is known of a cell to the bottleneck."
 
@@ -277,7 +280,7 @@ class Encoder(nn.Module):
     def __init__(self, config: Config, n_genes: int, generator: torch.Generator):
         super().__init__()
         self.config, n_hidden = config, config.n_hidden
-        bound = 1.0 if config.centred else n_genes**-0.5
+        bound = 0.1 if config.centred else n_genes**-0.5  # small: what is rarely seen stays silent
         self.value = _spread(generator, n_genes, n_hidden, bound=bound)
         self.known = _spread(generator, n_genes, n_hidden, bound=bound) if config.indicators else None
         self.total = nn.Parameter(torch.zeros(2, n_hidden)) if config.known_total else None
@@ -285,6 +288,10 @@ class Encoder(nn.Module):
         layers = (_spread(generator, n_hidden, n_hidden, bound=n_hidden**-0.5) for _ in range(config.n_layers - 1))
         self.layers = nn.ParameterList(layers)
         self.register_buffer("mean", torch.zeros(n_genes))
+
+    def share(self, n_known: Tensor) -> Tensor:
+        "What the sum over the genes known is multiplied by, (cells, 1): seeing more makes it surer, not larger."
+        return _TYPICAL**0.5 / n_known if self.config.centred else torch.ones_like(n_known)
 
     def forward(
         self,
@@ -300,8 +307,7 @@ class Encoder(nn.Module):
         if self.known is not None:
             hidden = hidden + weighted_sums(pattern, np.ones_like(value), self.known)
         n_known = torch.from_numpy(np.diff(pattern.indptr)).to(self.bias)[:, None] + 1
-        if self.config.centred:
-            hidden = hidden / n_known.sqrt()
+        hidden = hidden * self.share(n_known)
         hidden = hidden + self.bias
         if self.total is not None:
             total = torch.from_numpy(np.log(np.asarray(totals))).to(self.bias)[:, None]
@@ -482,7 +488,7 @@ def read_folder(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, record
 
 # %% ../nbs/08_model.ipynb #save-load
-_FORMAT = {"format": "vcell model", "format_version": 1}
+_FORMAT = {"format": "vcell model", "format_version": 2}
 _READERS = {"vcell response": ("vcell.response", "response_of")}  # by format: what later chapters save
 
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['log', 'PALETTES', 'Progress', 'Request', 'level_of', 'request', 'chosen_cells', 'Effect', 'words_of',
-           'default_effect', 'effect_of', 'Network', 'slices', 'perturb', 'in_order', 'draw_path', 'Trajectory',
-           'Start', 'start_of', 'path_from', 'trajectory']
+           'default_effect', 'effect_of', 'Network', 'slices', 'as_seen', 'perturb', 'in_order', 'draw_path',
+           'Trajectory', 'Start', 'start_of', 'path_from', 'trajectory']
 
 # %% ../nbs/14_perturbation.ipynb #imports
 import html
@@ -96,10 +96,13 @@ def request(model: MaskedAutoencoder, hold: Mapping[str, float], *, beyond: bool
     return Request(list(hold), columns, levels, outside)
 
 # %% ../nbs/14_perturbation.ipynb #pick-cells
+_HARDLY = 0.02  # a log-normalised level
+
+
 def chosen_cells(model: MaskedAutoencoder, adata: AnnData, cells: Any, asked: Request | None = None) -> AnnData:
     """The chosen cells of `adata`, prepared, with the model's genes in its order; `cells` as for `rows_of`.
 
-    Raises `ValueError` if a gene to hold was not measured in them, and logs where a knock-out changes nothing.
+    Raises `ValueError` if a gene to hold was not measured in them.
     """
     chosen = cells_for(model, adata if cells is None else adata[rows_of(adata, cells)])
     if not chosen.n_obs:
@@ -112,11 +115,17 @@ def chosen_cells(model: MaskedAutoencoder, adata: AnnData, cells: Any, asked: Re
             f"Found no values of {', '.join(np.asarray(asked.genes)[missing])} in the data. Expected a gene that was "
             "measured: without its own level there is no change of it."
         )
-    silent = (chosen.X[:, asked.columns].toarray() == 0).all(0) & (asked.levels == 0)
-    if silent.any():
-        names = ", ".join(np.asarray(asked.genes)[silent])
-        log.warning("%s is not detected in the chosen cells: to knock it out changes nothing there", names)
     return chosen
+
+
+def _warn_silent(asked: Request, own: np.ndarray) -> None:
+    "Says which genes are held at 0 in cells, with these own levels (cells, held), that hardly have them."
+    silent = (own < _HARDLY).all(0) & (asked.levels == 0)
+    if silent.any():
+        log.warning(
+            "%s is hardly expected in the chosen cells (a level below %.2g): to knock it out changes next to nothing",
+            ", ".join(np.asarray(asked.genes)[silent]), _HARDLY,
+        )  # fmt: skip
 
 # %% ../nbs/14_perturbation.ipynb #by
 class Effect(Protocol):
@@ -254,6 +263,11 @@ def slices(n_cells: int, draws: int, rows: int = 256) -> list[slice]:
     size = max(1, rows // max(1, draws))
     return [slice(start, start + size) for start in range(0, n_cells, size)]
 
+
+def as_seen(effect: Effect, cells: Cells) -> Cells:
+    "The cells as an effect takes them: a network starts from what was measured, others from what is expected."
+    return replace(cells, expected=None) if isinstance(effect, Network) else cells
+
 # %% ../nbs/14_perturbation.ipynb #perturb
 def perturb(
     model: MaskedAutoencoder,
@@ -269,8 +283,8 @@ def perturb(
 ) -> AnnData:
     """Returns the predicted profiles of cells in which genes are held, an AnnData (cells, model genes).
 
-    `X` is the profile after, log-normalised; `layers["before"]` the expected profile of the cell as it is (`impute`,
-    with the held genes as measured), `layers["delta"]` the predicted change and
+    `X` is the profile after, log-normalised; `layers["before"]` the expected profile of the cell as it is (`impute`; a
+    held gene has its own level there too, whether it was seen or missed), `layers["delta"]` the predicted change and
     `layers["std"]` its spread: by an association, `Association.width(0.8)` of them to both sides should hold 80 % of
     what an experiment would show. `var["held"]` marks the held genes, and `uns["perturbation"]` says what was held, by
     which kind of effect, from what source, what such predictions were worth, and which levels lie outside the range
@@ -287,12 +301,15 @@ def perturb(
     chosen, effect = chosen_cells(model, adata, cells, asked), effect_of(model, adata, by, control, remove)
     arrays = cells_of(chosen)
     before, delta, std = (np.empty(chosen.shape, np.float32) for _ in range(3))
+    own = np.empty((len(arrays), len(asked.genes)))
     parts = slices(len(arrays), 0)
     for part in tqdm(parts, desc="perturbing", unit="batch", disable=not progress or len(parts) < 2):
-        seen = expecting(model, arrays[part])
-        before[part] = seen.expected
+        expected = expecting(model, arrays[part])
+        seen = as_seen(effect, expected)
+        before[part] = expected.expected
+        before[part][:, asked.columns] = own[part] = seen.levels(asked.genes)
         delta[part], std[part] = in_order(effect, model.genes, seen, asked.hold)
-    before[:, asked.columns] = arrays.levels(asked.genes)
+    _warn_silent(asked, own)
     after = np.maximum(before + delta, 0)
     after[:, asked.columns] = asked.levels
     layers = {"before": before, "delta": delta, "std": std}
@@ -587,7 +604,7 @@ def _fed_back(
     total = np.zeros((most, max(1, network.draws), len(network.genes)), np.float32)
     longest, furthest = 0, 0.0
     for part in _parts(slices(len(start.cells), network.draws), "walking", progress):
-        cells = start.cells[part]
+        cells = as_seen(network, start.cells[part])
         levels = np.tile(asked.levels, (len(cells), 1))
         walked = [(each.sum(1), by) for each, by in network.walk(cells, asked.genes, levels, steps=steps)]
         for number in range(most):  # cells that settle early stay where they are
@@ -609,8 +626,9 @@ def path_from(
     "The path from a start, with genes held."
     if steps < 1:
         raise ValueError(f"Found steps={steps}. Expected at least 1.")
-    own, before = start.cells.levels(asked.genes).mean(0), start.before.copy()
-    before[asked.columns] = own
+    by_cell, before = as_seen(effect, start.cells).levels(asked.genes), start.before.copy()
+    _warn_silent(asked, by_cell)
+    own = before[asked.columns] = by_cell.mean(0)
     if isinstance(effect, Network):
         (change, std), converged = _fed_back(effect, start, asked, steps, progress)
     else:

@@ -35,12 +35,16 @@ from .perturbation import request, slices, start_of, words_of
 
 # %% ../nbs/15_scans.ipynb #ways
 def _ways(cells: Cells, asked: Request) -> sp.csr_matrix:
-    "How far each gene is from its level in each cell, (cells, genes), stored where it is not there already."
-    own, levels = cells.X[:, asked.columns], asked.levels.astype(np.float32)
+    "How far each gene is from its level in each cell, (cells, genes); to 0 only where it was detected."
+    levels = asked.levels.astype(np.float32)
     if levels.any():
-        return sp.csr_matrix(levels - own.toarray())
-    own.sort_indices()
-    return -own
+        return sp.csr_matrix(levels - cells.levels(asked.genes))
+    ways = -cells.X[:, asked.columns]
+    ways.sort_indices()
+    if cells.expected is not None:
+        rows = np.repeat(np.arange(len(cells)), np.diff(ways.indptr))
+        ways.data = -cells.expected[rows, asked.columns[ways.indices]]
+    return ways
 
 # %% ../nbs/15_scans.ipynb #readout
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ class _First:
         sums = weighted_sums(pattern, cells.X.data, self.value)
         sums = sums + weighted_sums(pattern, np.ones_like(cells.X.data), self.silent)
         known = torch.from_numpy(np.diff(cells.X.indptr) + 1.0 + more).to(sums)[:, None]
-        scale = known.rsqrt() if self.model.config.centred else torch.ones_like(known)
+        scale = encoder.share(known)
         inputs = sums * scale + encoder.bias
         if encoder.total is not None:
             total = torch.from_numpy(np.log(np.asarray(cells.totals))).to(sums)[:, None]
