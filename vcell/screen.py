@@ -372,7 +372,7 @@ def _by_gene(
         values[starts[gene] : starts[gene + 1]].sort()
     return starts, values
 
-# %% ../nbs/17_screen.ipynb #rank-sums
+# %% ../nbs/17_screen.ipynb #ties
 @njit(**FAST)
 def _place(values: np.ndarray, first: int, last: int, value: float, after: bool) -> int:
     "Where `value` belongs in a sorted part of `values`: before, or after, those that are equal to it."
@@ -402,7 +402,7 @@ def _ties(starts: np.ndarray, values: np.ndarray) -> np.ndarray:
             first = last
     return ties
 
-
+# %% ../nbs/17_screen.ipynb #rank-sums
 @njit(**FAST)
 def _rank_z(
     control_starts: np.ndarray,  # of the controls, as _by_gene gives it
@@ -568,7 +568,7 @@ def _coded(label: np.ndarray, part: np.ndarray, min_cells: int) -> tuple[list[st
     code[there] = number[code[there]]
     return kept, code
 
-
+# %% ../nbs/17_screen.ipynb #compared
 def _compared(
     names: list[str],
     genes: pd.Index,
@@ -592,7 +592,7 @@ def _compared(
     level = pd.Series(share[control] @ mean[control], index=genes, name="control")
     return Effects(change, spread, level, pd.Series(every[: len(names)], index=labels["index"]))
 
-# %% ../nbs/17_screen.ipynb #effects
+# %% ../nbs/17_screen.ipynb #opened
 def _opened(screen: Any, progress: bool, **labels: Any) -> tuple[pd.DataFrame, pd.Index, _Read]:
     "obs, the genes, and what reads some cells: of a screen in memory, or on disk."
     if isinstance(screen, str | Path) or (isinstance(screen, AnnData) and screen.isbacked):
@@ -606,7 +606,7 @@ def _opened(screen: Any, progress: bool, **labels: Any) -> tuple[pd.DataFrame, p
         return screen.obs, pd.Index(screen.genes), lambda rows: screen.cells(rows).X
     return screen.obs, screen.var_names, sp.csr_matrix(screen.X).__getitem__
 
-
+# %% ../nbs/17_screen.ipynb #effects
 def effects(
     screen: AnnData | Source | str | Path,  # prepared, with obs["perturbation"]; or on disk: see open_screen
     *,
@@ -621,9 +621,10 @@ def effects(
     Changes are differences of mean log-normalised profiles; errors come from the spread over cells. With `by` (a cell
     type, a batch, a donor) the difference is taken within each group and averaged over the groups as the perturbed
     cells are spread over them; cells in groups with fewer than five controls are left out. Without `by`, a WARNING says
-    where controls and perturbed cells are made up of other groups. Of a screen on disk a block of cells is in memory,
-    and for Wilcoxon's test the control cells. Raises `KeyError` without labels, `ValueError` without enough control
-    cells or perturbations, and for an unknown test, `MemoryError` if there is no room for the controls.
+    where controls and perturbed cells are made up of other groups. Of a screen on disk a block of cells is in memory;
+    for Wilcoxon's test also all control cells, and those of one perturbation. Raises `KeyError` without labels,
+    `ValueError` without enough control cells or perturbations, and for an unknown test, `MemoryError` if there is no
+    room for the controls.
 
     Examples
     --------
