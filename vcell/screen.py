@@ -426,7 +426,9 @@ def _rank_z(
             while then < last and values[then] == value:
                 then += 1
             found = _place(control, found, end, value, False)
-            equal, many = float(_place(control, found, end, value, True) - found), float(then - at)
+            equal, many = 0.0, float(then - at)
+            if found < end and control[found] == value:
+                equal = float(_place(control, found, end, value, True) - found)
             below += many * (zeros + (found - first) + 0.5 * equal)
             tie += _tied(equal + many) - _tied(equal)
             at = then
