@@ -354,22 +354,28 @@ def _welch(found: Effects) -> pd.DataFrame:
 # %% ../nbs/17_screen.ipynb #by-gene
 @njit(**FAST)
 def _by_gene(
-    indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, rows: np.ndarray, n_genes: int
+    indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, code: np.ndarray, n: int, n_genes: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    "The values above zero of some rows, gene by gene and sorted: where each gene begins, (genes + 1,), and the values."
-    starts = np.zeros(n_genes + 1, np.int64)
-    for row in rows:
-        for k in range(indptr[row], indptr[row + 1]):
-            starts[indices[k] + 1] += data[k] > 0
+    """The values above zero by gene, by the code of their row within it (`n` codes, -1 is none), and sorted.
+
+    Where those of each gene and code begin, (genes * n + 1,), and the values.
+    """
+    starts = np.zeros(n_genes * n + 1, np.int64)
+    for i in range(len(code)):
+        if code[i] >= 0:
+            for k in range(indptr[i], indptr[i + 1]):
+                starts[indices[k] * n + code[i] + 1] += data[k] > 0
     starts = np.cumsum(starts)
     free, values = starts[:-1].copy(), np.empty(starts[-1], data.dtype)
-    for row in rows:
-        for k in range(indptr[row], indptr[row + 1]):
-            if data[k] > 0:
-                values[free[indices[k]]] = data[k]
-                free[indices[k]] += 1
-    for gene in range(n_genes):
-        values[starts[gene] : starts[gene + 1]].sort()
+    for i in range(len(code)):
+        if code[i] >= 0:
+            for k in range(indptr[i], indptr[i + 1]):
+                if data[k] > 0:
+                    place = indices[k] * n + code[i]
+                    values[free[place]] = data[k]
+                    free[place] += 1
+    for place in range(n_genes * n):
+        values[starts[place] : starts[place + 1]].sort()
     return starts, values
 
 # %% ../nbs/17_screen.ipynb #ties
@@ -409,16 +415,16 @@ def _rank_z(
     control: np.ndarray,
     ties: np.ndarray,  # (genes,) of the controls alone
     n_control: int,
-    starts: np.ndarray,  # of the perturbed cells
+    starts: np.ndarray,  # of the perturbed cells, by gene and perturbation
     values: np.ndarray,
-    n: int,
-    out: np.ndarray,  # (genes,)
+    cells: np.ndarray,  # (perturbations,) number of cells
+    out: np.ndarray,  # (perturbations, genes)
 ) -> None:
     "Writes z of Wilcoxon's rank sum of the perturbed cells among the controls, by the normal distribution."
-    total = float(n + n_control)
-    for gene in range(len(out)):
+    for place in range(len(starts) - 1):  # by gene: its controls stay near
+        gene, number = divmod(place, len(cells))
         first, end = control_starts[gene], control_starts[gene + 1]
-        at, last = starts[gene], starts[gene + 1]
+        at, last, n = starts[place], starts[place + 1], cells[number]
         zeros, own_zeros = n_control - (end - first), n - (last - at)
         below, tie, found = 0.5 * zeros * own_zeros, ties[gene] + _tied(float(zeros + own_zeros)), first
         while at < last:
@@ -432,8 +438,9 @@ def _rank_z(
             below += many * (zeros + (found - first) + 0.5 * equal)
             tie += _tied(equal + many) - _tied(equal)
             at = then
-        variance = (1 - tie / _tied(total)) * n * n_control * (total + 1) / 12
-        out[gene] = (below - 0.5 * n * n_control) / np.sqrt(variance) if variance > 0 else 0.0
+        total = float(n + n_control)
+        variance = (1 - tie / _tied(total)) * n * n_control * (total + 1) / 12 if total > 1 else 0.0
+        out[number, gene] = (below - 0.5 * n * n_control) / np.sqrt(variance) if variance > 0 else 0.0
 
 # %% ../nbs/17_screen.ipynb #wilcoxon
 _BLOCK = 2_048  # cells that are read at once
@@ -441,9 +448,9 @@ _Read = Callable[[Any], sp.csr_matrix]  # gives the log-normalised values of som
 
 
 def _batches(sizes: np.ndarray) -> Iterator[np.ndarray]:
-    "Numbers of perturbations of `sizes` cells, a block of cells at a time."
+    "Numbers of perturbations of `sizes` cells, a block of cells at a time; a small one counts as 32 cells."
     numbers = np.arange(len(sizes))
-    yield from np.split(numbers, np.flatnonzero(np.diff(np.cumsum(sizes) // _BLOCK)) + 1)
+    yield from np.split(numbers, np.flatnonzero(np.diff(np.cumsum(np.maximum(sizes, 32)) // _BLOCK)) + 1)
 
 
 def _wilcoxon(read: _Read, code: np.ndarray, group: np.ndarray, n: int, progress: bool) -> np.ndarray:
@@ -459,22 +466,22 @@ def _wilcoxon(read: _Read, code: np.ndarray, group: np.ndarray, n: int, progress
     n_genes, X = some.shape[1], read(where)
     beside = []
     for part in range(group.max() + 1):
-        rows = np.flatnonzero(group[where] == part)
-        starts, values = _by_gene(X.indptr, X.indices, X.data, rows, n_genes)
-        beside.append((starts, values, _ties(starts, values), len(rows)))
+        own = np.where(group[where] == part, 0, -1)
+        starts, values = _by_gene(X.indptr, X.indices, X.data, own, 1, n_genes)
+        beside.append((starts, values, _ties(starts, values), int((own == 0).sum())))
     del X
-    total, weight, z = np.zeros((n, n_genes)), np.zeros(n), np.zeros(n_genes)
+    total, weight = np.zeros((n, n_genes)), np.zeros(n)
     sizes = np.bincount(code[code >= 0], minlength=n)[:n]
     for numbers in tqdm(list(_batches(sizes)), unit=" blocks", desc="Wilcoxon", disable=not progress):
         rows = np.flatnonzero((code >= numbers[0]) & (code <= numbers[-1]))
-        X, own_code, parts = read(rows), code[rows], group[rows]
-        for number in numbers:
-            for part, controls in enumerate(beside):
-                own = np.flatnonzero((own_code == number) & (parts == part))
-                if len(own) >= 2:
-                    _rank_z(*controls, *_by_gene(X.indptr, X.indices, X.data, own, n_genes), len(own), z)
-                    total[number] += np.sqrt(len(own)) * z
-                    weight[number] += len(own)
+        X, z = read(rows), np.empty((len(numbers), n_genes))
+        for part, controls in enumerate(beside):
+            own = np.where(group[rows] == part, code[rows] - numbers[0], -1)
+            cells = np.bincount(own[own >= 0], minlength=len(numbers))
+            _rank_z(*controls, *_by_gene(X.indptr, X.indices, X.data, own, len(numbers), n_genes), cells, z)
+            cells = np.where(cells < 2, 0, cells)
+            total[numbers] += np.sqrt(cells)[:, None] * z
+            weight[numbers] += cells
     return total / np.sqrt(np.maximum(weight, 1))[:, None]
 
 # %% ../nbs/17_screen.ipynb #groups
