@@ -632,8 +632,8 @@ def _h5ad(path: str | Path | ad.AnnData) -> Path:
     return path
 
 
-def _annotation(path: Path) -> tuple[Any, list[str]]:
-    "The obs, var_names and uns['vcell'] of an h5ad file, and where counts may stand in it."
+def _tables(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], list[str]]:
+    "The obs, var and uns['vcell'] of an h5ad file as they stand there, and where counts may be in it."
     import h5py
 
     if (kind := _peek(path, np.inf)) != "h5ad":
@@ -661,8 +661,14 @@ def _annotation(path: Path) -> tuple[Any, list[str]]:
         raise ValueError(
             f'{path}: genes and cells look exchanged. Write it anew: vcell.load(path, rows="genes") turns it.'
         )
-    named = _with_gene_names(ad.AnnData(obs=obs[[]], var=var, uns={"vcell": uns}), None)
-    named = _unique_names(named, number="values" not in uns)
+    return obs, var, uns, places
+
+
+def _annotation(path: Path, names: str | None = None) -> tuple[Any, list[str]]:
+    "The obs, var_names and uns['vcell'] of an h5ad file, and where counts may stand in it."
+    obs, var, uns, places = _tables(path)
+    named = _with_gene_names(ad.AnnData(obs=obs[[]], var=var, uns={"vcell": uns}), names)
+    named = _unique_names(named, number="values" not in uns or names is not None)
     kinds = None if "values" in uns else _not_genes(named)
     if kinds is not None:
         _log.warning("left out, features that are no genes: %d", kinds.notna().sum())
@@ -710,6 +716,7 @@ class FileSource(Source):
         genes: Sequence[str] | None = None,  # only these, in this order
         target_sum: float | None = None,  # each cell is scaled to this total; None: 10,000, or as in the prepared file
         totals: str | None = None,  # the column of obs with each cell's total count; None: look for it
+        names: str | None = None,  # the column of var with the names of the genes; None: their index, if it has names
         block_size: int = 64,  # neighbouring cells that are read together
         window: int = 16_384,  # cells that are read at once and shuffled
         progress: bool = True,  # show a bar
@@ -720,23 +727,23 @@ class FileSource(Source):
                 "numbers from 1 up, and genes as a list of names: choose them on a sample of the cells."
             )
         self.block_size, self.window, self.path = block_size, window, _h5ad(path)
-        table, places = _annotation(self.path)
-        names, before = table.var_names, table.uns["vcell"]
+        table, places = _annotation(self.path, names)
+        var_names, before = table.var_names, table.uns["vcell"]
         prepared, self.counted = "values" in before, before.get("values") != "log1p"
-        asked = np.arange(len(names)) if genes is None else find_genes(list(names), genes)
+        asked = np.arange(len(var_names)) if genes is None else find_genes(list(var_names), genes)
         least = 0 if prepared and genes is None else min_cells
         asked = asked if table.is_gene is None else asked[table.is_gene[asked]]
-        looked_at = {"counted": self.counted, "asked": np.isin(np.arange(len(names)), asked), "min_cells": least}
+        looked_at = {"counted": self.counted, "asked": np.isin(np.arange(len(var_names)), asked), "min_cells": least}
         self._matrix, survey = _with_counts(self.path, places, table, looked_at, progress)
         if not prepared and len(survey.sums) >= 10 and _even(survey.sums) is not None:
             _log.warning(
                 "the sums of all cells in %s are the same: are they counts? vcell.load looks closer", self._matrix.name
             )
-        kept, sizes = _kept_genes(survey, names, asked, least), survey.left
-        self._stored, self.genes = np.flatnonzero(sizes), list(names[kept])
+        kept, sizes = _kept_genes(survey, var_names, asked, least), survey.left
+        self._stored, self.genes = np.flatnonzero(sizes), list(var_names[kept])
         if not self.n_cells:
             raise ValueError(f"Nothing is left: no cell has a count in the {len(kept):,} genes seen often enough.")
-        column = np.full(len(names), -1, np.int32)
+        column = np.full(len(var_names), -1, np.int32)
         column[kept] = np.arange(len(kept))
         kind = _count_type(survey.highest) if self.counted else np.float32
         self._layout = _Layout(self.genes, column, sizes, kind, survey.tidy)
@@ -749,7 +756,7 @@ class FileSource(Source):
         told = {"values": before.get("values", "counts"), "target_sum": self.target_sum}
         told["totals"] = (prepared and before.get("totals")) or said
         told["min_cells"] = int(least or before.get("min_cells", 0))
-        dropped = {"n_cells_dropped": len(sizes) - self.n_cells, "n_genes_dropped": len(names) - len(kept)}
+        dropped = {"n_cells_dropped": len(sizes) - self.n_cells, "n_genes_dropped": len(var_names) - len(kept)}
         self.record = _record(before, told | dropped)
         _log.info("%s; left out: %s empty cells, %s genes", self, *(f"{n:,}" for n in dropped.values()))
 

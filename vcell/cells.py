@@ -26,6 +26,7 @@ from .counts import _as_csr, _check_anndata, _genes_only, _is_whole, _read_value
 from .names import Labels, _bare, _check_names, _nearest, _sample, _text, _undated
 
 # isort: split
+from .counts import _row_blocks
 from .names import column, find_genes, is_control, kind_of, read_labels, treatment_columns, turned
 
 # %% ../nbs/02_cells.ipynb #module-names
@@ -657,6 +658,15 @@ def prepare(
     return _assemble(source, found, normalised, keep, np.flatnonzero(full), min_cells, target_sum)
 
 # %% ../nbs/02_cells.ipynb #as-prepared
+def _still_logs(X: sparse.csr_matrix, counts: sparse.csr_matrix, totals: np.ndarray, target_sum: float) -> bool:
+    "Whether X is log1p of the counts scaled to `target_sum`; some rows at a time, so that no copy of X is made."
+    for rows in _row_blocks(counts.indptr, 2**20):
+        again, part = _log_normalise(counts[rows], totals[rows], target_sum), X[rows]
+        if again.nnz != part.nnz or abs(again - part).max() > 1e-4:
+            return False
+    return True
+
+
 def as_prepared(adata: ad.AnnData) -> ad.AnnData:
     "Return `adata` itself if `prepare` made it, else `prepare(adata)`; raise ValueError if it was changed since."
     record = adata.uns.get("vcell") if isinstance(adata, ad.AnnData) else None
@@ -666,21 +676,21 @@ def as_prepared(adata: ad.AnnData) -> ad.AnnData:
     _check_anndata(adata)
     names = {"cells": adata.obs_names.tolist(), "genes": adata.var_names.tolist()}
     wrong = []
-    if getattr(adata.X, "format", "") != "csr" or adata.X.dtype != np.float32:
-        wrong.append(f"X is {type(adata.X).__name__} {getattr(adata.X, 'dtype', '')}, expected CSR float32")
+    X = adata.X  # a view copies it
+    if getattr(X, "format", "") != "csr" or X.dtype != np.float32:
+        wrong.append(f"X is {type(X).__name__} {getattr(X, 'dtype', '')}, expected CSR float32")
     if "total_counts" not in adata.obs:
         wrong.append("obs['total_counts'] is missing")
     if record["values"] != "log1p" and "counts" not in adata.layers:
         wrong.append("layers['counts'] is missing")
     if not wrong:
-        check_matrix(adata.X, **names)
-    if not wrong and record["values"] == "log1p" and (_is_whole(adata.X) or adata.X.max() > np.log1p(1e6)):
+        check_matrix(X, **names)
+    if not wrong and record["values"] == "log1p" and (_is_whole(X) or X.max() > np.log1p(1e6)):
         wrong.append("X is said to hold logarithms, and its values cannot be any")
     if not wrong and record["values"] != "log1p":
         counts = sparse.csr_matrix(adata.layers["counts"])
         check_matrix(counts, name="layers['counts']", **names)
-        again = _log_normalise(counts, adata.obs["total_counts"].to_numpy(np.float64), record["target_sum"])
-        if again.nnz != adata.X.nnz or abs(again - adata.X).max() > 1e-4:
+        if not _still_logs(X, counts, adata.obs["total_counts"].to_numpy(np.float64), record["target_sum"]):
             wrong.append("X is no longer log1p of layers['counts'] scaled to target_sum")
     if wrong:
         raise ValueError(
