@@ -592,7 +592,7 @@ def benchmark_command(
     read: ReadAs = None,
     n_genes: Annotated[int | None, _option("Only the most variable genes. Default: all.", min=2)] = None,
     folds: Annotated[
-        int | None, _option("Leave out so many groups in turn. Default: ten above 200 perturbations, else one at a time.", min=2)
+        int | None, _option("Leave out so many groups in turn. Default: ten above 200, else one at a time.", min=2)
     ] = None,
     fast: Annotated[bool, _option("Welch's test instead of Wilcoxon's.", "--fast")] = False,
     out: Annotated[Path | None, _option("Folder for scorecard.json, scores.csv and scores.png.")] = None,

@@ -344,12 +344,12 @@ def _in_words(table: pd.DataFrame, n: int) -> str:
         for name, rows in table[table["outcome"] == outcome].groupby("predictor", sort=False):
             sign = 1 if outcome == "better" else -1
             sizes = (sorted([sign * row["low"], sign * row["high"]]) for _, row in rows.iterrows())
-            each = [f"{score} (by {sign * row['mean']:.3f}, {low:.3f} to {high:.3f}, than {row['baseline']})"
+            each = [f"{score} (by {sign * row['mean']:.3f}, {low:.3f} to {high:.3f}, than “{row['baseline']}”)"
                     for (score, row), (low, high) in zip(rows.iterrows(), sizes, strict=True)]  # fmt: skip
             best = "" if outcome == "better" else ", though the best predictor there,"
-            parts.append(f"{named(name)}{best} {verb} on {', '.join(each)}")
+            parts.append(f"“{named(name)}”{best} {verb} on {', '.join(each)}")
     if len(tied := table[table["outcome"] == "tie"]):
-        who = [f"{score} ({named(row['predictor'])}, {named(row['baseline'])})" for score, row in tied.iterrows()]
+        who = [f"{score} (“{named(row['predictor'])}” and “{named(row['baseline'])}”)" for score, row in tied.iterrows()]
         parts.append(f"no predictor can be told from the best baseline on {', '.join(who)}")
     lead = "" if "better" in set(table["outcome"]) else "no predictor beats the best baseline on any score: "
     return f"Over {n} perturbations, {lead}{'; '.join(parts)}."
@@ -433,7 +433,7 @@ class Scorecard:
 
     @property
     def verdict(self) -> str:
-        "In a sentence: which predictor is better than the best baseline, on which score, by how much, and which is not."
+        "In a sentence: which predictor is better than the best baseline, on which score, and by how much."
         table, n = self.best(), self.per_perturbation.index.get_level_values("perturbation").nunique()
         if table.empty:
             return "Only baselines or only predictors were scored, so there is nothing to compare."
