@@ -349,7 +349,7 @@ def _in_words(table: pd.DataFrame, n: int) -> str:
             best = "" if outcome == "better" else ", though the best predictor there,"
             parts.append(f"“{named(name)}”{best} {verb} on {', '.join(each)}")
     if len(tied := table[table["outcome"] == "tie"]):
-        who = [f"{score} (“{named(row['predictor'])}” and “{named(row['baseline'])}”)" for score, row in tied.iterrows()]
+        who = [f"{score} (“{named(row['predictor'])}”, “{named(row['baseline'])}”)" for score, row in tied.iterrows()]
         parts.append(f"no predictor can be told from the best baseline on {', '.join(who)}")
     lead = "" if "better" in set(table["outcome"]) else "no predictor beats the best baseline on any score: "
     return f"Over {n} perturbations, {lead}{'; '.join(parts)}."
@@ -443,7 +443,7 @@ class Scorecard:
 
     @property
     def anchors(self) -> pd.DataFrame:
-        "By score: the value of a perfect prediction, of one that knows nothing, what that is, and of half of the cells."
+        "By score: what a perfect prediction gets, one that knows nothing (and what that is), and half of the cells."
         means = self.means()
         rows = {}
         for score in means:
