@@ -708,7 +708,7 @@ def benchmark_command(
     read: ReadAs = None,
     n_genes: Annotated[int | None, _option("Only the most variable genes. Default: all.", min=2)] = None,
     folds: Annotated[
-        int | None, _option("For large screens: leave out so many groups, not one at a time.", min=2)
+        int | None, _option("Leave out so many groups in turn. Default: ten above 200, else one at a time.", min=2)
     ] = None,
     fast: Annotated[bool, _option("Welch's test instead of Wilcoxon's.", "--fast")] = False,
     out: Annotated[Path | None, _option("Folder for scorecard.json, scores.csv and scores.png.")] = None,
@@ -753,7 +753,7 @@ def benchmark_command(
             with results(out, _CARD, overwrite=overwrite) as folder:
                 _write_card(card, folder)
         written = "" if out is None else f"\n\nThe scorecard is in {out}."
-        text = f"{card.protocol['what']}\n\n{card.means().round(3).to_string()}{written}"
+        text = f"{card.protocol['what']}\n\n{card.means().round(3).to_string()}\n\n{card.verdict}{written}"
         _show(json.loads(card.to_json()) | {"out": out}, text, as_json=json_)
 
 

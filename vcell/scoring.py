@@ -21,6 +21,7 @@ import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 from matplotlib.axes import Axes
+from scipy.linalg import eigh
 from tqdm.auto import tqdm
 
 from .association import Association, associate
@@ -42,36 +43,56 @@ def _r(a: np.ndarray, b: np.ndarray) -> float:
     return float(a @ b) / length if length > 1e-12 else 0.0
 
 
-def _pds(predicted: np.ndarray, measured: np.ndarray, row: int) -> float:
-    "Rank of row `row` of `measured` by cosine distance to `predicted`, from 0 to 1 (first); ties share their places."
-    lengths = np.linalg.norm(measured, axis=1) * np.linalg.norm(predicted)
-    distance = 1 - np.divide(measured @ predicted, lengths, out=np.zeros(len(measured)), where=lengths > 1e-12)
-    nearer, equal = (distance < distance[row]).sum(), (distance == distance[row]).sum() - 1
-    return 1 - (nearer + equal / 2) / max(len(measured) - 1, 1)
+def _overlap(predicted: np.ndarray, changed: np.ndarray) -> float:
+    "Share of the genes `changed` among as many largest `predicted`; of equal ones those that come first."
+    size, k = np.abs(predicted), int(changed.sum())
+    if k == 0 or not size.any():
+        return 0.0 if k else np.nan
+    least = np.partition(size, len(size) - k)[len(size) - k]
+    above = size > least
+    equal = np.flatnonzero(size == least)[: k - int(above.sum())]
+    return float(changed[above].sum() + changed[equal].sum()) / k
 
 
-def _metrics(
-    predicted: np.ndarray, measured: Effects, row: int, own: np.ndarray, highest: np.ndarray
-) -> dict[str, float]:
-    "All scores of one perturbation: row `row` of `measured`; `own` (perturbations, genes), `highest` (genes,)."
-    true, kept = measured.change.to_numpy(), ~own[row]
-    mean = np.delete(true, row, axis=0).mean(0) if len(true) > 1 else 0 * true[row]
-    found = {
-        "r": _r(predicted[kept], true[row, kept]),
-        "r_specific": _r((predicted - mean)[kept], (true[row] - mean)[kept]),
-        "L2": float(np.linalg.norm((predicted - true[row])[kept & highest])),
-        "PDS": _pds(predicted[~own.any(0)], true[:, ~own.any(0)], row),
-    }
-    if measured.changed is not None and measured.score is not None:
-        changed = measured.changed.to_numpy()[row] & kept
-        top = np.argsort(-np.abs(np.where(kept, predicted, 0)), kind="stable")[: changed.sum()]
-        right = np.where(predicted == 0, 0.5, np.sign(predicted) == np.sign(true[row]))[changed]
-        weight = np.abs(measured.score.to_numpy()[row])[kept]
-        weight = ((weight - weight.min()) / max(np.ptp(weight), 1e-12)) ** 2
-        found["overlap"] = float(changed[top].mean()) * predicted.any() if changed.any() else np.nan
-        found["sign"] = float(right.mean()) if changed.any() else np.nan
-        found["wMSE"] = float(weight @ (predicted - true[row])[kept] ** 2 / max(weight.sum(), 1e-12))
-    return found
+def _pds(predicted: np.ndarray, measured: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Ranks, (predictions,), of the rows `rows` of `measured` by cosine distance to each row of `predicted`.
+
+    From 0 to 1 (first); rows as far to within rounding share their places.
+    """
+    ranks, lengths = np.empty(len(rows)), np.linalg.norm(measured, axis=1)
+    for part in np.array_split(np.arange(len(rows)), -(-len(rows) // 1000)):
+        scale = np.linalg.norm(predicted[part], axis=1)[:, None] * lengths
+        near = np.divide(predicted[part] @ measured.T, scale, out=np.zeros(scale.shape), where=scale > 1e-12)
+        own = near[np.arange(len(part)), rows[part]][:, None]
+        nearer, equal = (near > own + 1e-12).sum(1), (np.abs(near - own) <= 1e-12).sum(1) - 1
+        ranks[part] = 1 - (nearer + equal / 2) / max(len(measured) - 1, 1)
+    return ranks
+
+# %% ../nbs/18_scoring.ipynb #metrics
+def _metrics(predicted: np.ndarray, measured: Effects, rows: np.ndarray) -> pd.DataFrame:
+    "All scores, (predictions, scores), of predictions of the rows `rows` of `measured`, (predictions, genes)."
+    change, own, highest = measured.change.to_numpy(dtype=float), measured.own, np.zeros(predicted.shape[1], bool)
+    highest[np.argsort(-measured.control.to_numpy(), kind="stable")[:1000]] = True
+    free, mean, n = ~own.any(0), change.mean(0), len(change)
+    z, moved = measured.score, measured.changed
+    found = []
+    for row, guess in zip(rows, predicted, strict=True):
+        kept, others = ~own[row], mean + (mean - change[row]) / (n - 1) if n > 1 else mean * 0
+        p, true, others = guess[kept], change[row, kept], others[kept]
+        off = p - true
+        each = {"r": _r(p, true), "r_specific": _r(p - others, true - others)}
+        each |= {"L2": float(np.linalg.norm(off[highest[kept]])), "PDS": np.nan}
+        if z is not None and moved is not None:
+            changed, weight = moved.to_numpy()[row] & kept, np.abs(z.to_numpy()[row, kept])
+            right = np.where(p == 0, 0.5, np.sign(p) == np.sign(true))[changed[kept]]
+            weight = ((weight - weight.min()) / max(np.ptp(weight), 1e-12)) ** 2
+            each["overlap"] = _overlap(np.where(kept, guess, 0), changed)
+            each["sign"] = float(right.mean()) if len(right) else np.nan
+            each["wMSE"] = float(weight @ off**2 / max(weight.sum(), 1e-12))
+        found.append(each)
+    table = pd.DataFrame(found)
+    table["PDS"] = _pds(predicted[:, free], change[:, free], rows)
+    return table
 
 # %% ../nbs/18_scoring.ipynb #scores
 def scores(
@@ -90,15 +111,13 @@ def scores(
             f"Found predictions of {len(predicted.columns):,} genes and of {unknown[:3] or 'known'} perturbations. "
             f"Expected the {measured.change.shape[1]:,} genes and the perturbations that were measured."
         )
-    values = predicted[measured.change.columns].to_numpy(dtype=float)
+    same = predicted.columns.equals(measured.change.columns)
+    values = (predicted if same else predicted[measured.change.columns]).to_numpy(dtype=float)
     if not np.isfinite(values).all():
         first = names[int(np.argmin(np.isfinite(values).all(1)))]
         raise ValueError(f"Found NaN or infinite predictions for {first!r}. Expected a number for every gene.")
-    own, highest = measured.own, np.zeros(values.shape[1], bool)
-    highest[np.argsort(-measured.control.to_numpy(), kind="stable")[:1000]] = True
-    rows = [measured.change.index.get_loc(name) for name in names]
-    found = [_metrics(value, measured, row, own, highest) for value, row in zip(values, rows, strict=True)]
-    return pd.DataFrame(found, index=pd.Index(names, name="perturbation"))
+    found = _metrics(values, measured, measured.change.index.get_indexer(names))
+    return found.set_index(pd.Index(names, name="perturbation"))
 
 # %% ../nbs/18_scoring.ipynb #baselines
 Predictor = Callable[[Effects, Sequence[str]], pd.DataFrame]
@@ -111,62 +130,84 @@ def no_change(train: Effects, names: Sequence[str]) -> pd.DataFrame:
 
 def mean_change(train: Effects, names: Sequence[str]) -> pd.DataFrame:
     "The mean change of the training perturbations."
-    return no_change(train, names) + train.change.mean()
+    mean = train.change.to_numpy(dtype=float).mean(0)
+    return pd.DataFrame(np.tile(mean, (len(names), 1)), index=list(names), columns=train.change.columns)
 
 
 def additive(train: Effects, names: Sequence[str]) -> pd.DataFrame:
     "The changes of the genes alone, added; half of the mean of all for one of a pair, the mean where no gene is known."
-    mean, rows = train.change.mean(), {}
-    for name in names:
+    change, place = train.change.to_numpy(dtype=float), {name: row for row, name in enumerate(train.change.index)}
+    result, mean = no_change(train, names), change.mean(0)
+    for values, name in zip(rows := result.to_numpy(copy=True), names, strict=True):
         genes = targets(name)
-        seen = [train.change.loc[gene] for gene in genes if gene in train.change.index]
-        rows[name] = sum(seen) + mean * (1 if not seen else 0.5) * (len(seen) < len(genes))
-    return pd.DataFrame(rows, index=train.change.columns).T
+        seen = [place[gene] for gene in genes if gene in place]
+        values += change[seen].sum(0) + mean * (1 if not seen else 0.5) * (len(seen) < len(genes))
+    return pd.DataFrame(rows, index=result.index, columns=result.columns)
 
 # %% ../nbs/18_scoring.ipynb #linear
 def fits_linear(effects: Effects) -> list[str]:
     "The perturbations that `linear` can use, or predict: all their genes were measured."
-    return [name for name in effects.perturbations if set(targets(name)) <= set(effects.change.columns)]
+    genes = set(effects.change.columns)
+    return [name for name in effects.perturbations if set(targets(name)) <= genes]
+
+
+def _gene_scores(change: np.ndarray, components: int) -> np.ndarray:
+    "The principal scores of the genes, (genes, components), from the smaller of the two matrices of products."
+    centred, few = change - change.mean(0), min(change.shape)
+    of_genes = change.shape[0] > few
+    products = centred.T @ centred if of_genes else centred @ centred.T
+    size, vectors = eigh(products, subset_by_index=[max(few - components, 0), few - 1])
+    return (vectors * np.sqrt(size.clip(min=0)) if of_genes else centred.T @ vectors)[:, ::-1]
 
 
 def linear(train: Effects, names: Sequence[str], *, components: int = 10, penalty: float = 0.1) -> pd.DataFrame:
     "The bilinear model of Ahlmann-Eltze (2025); the mean change where a perturbed gene was not measured."
-    change, place = train.change.to_numpy(), {gene: column for column, gene in enumerate(train.change.columns)}
-    mean = change.mean(0)
-    left, size, _ = np.linalg.svd((change - mean).T, full_matrices=False)
-    G = (left * size)[:, :components]
-    used = [train.perturbations.index(name) for name in fits_linear(train)]
+    change, place = train.change.to_numpy(dtype=float), {gene: k for k, gene in enumerate(train.change.columns)}
+    known = set(fits_linear(train))
+    used = [row for row, name in enumerate(train.change.index) if name in known]
+    asked = [row for row, name in enumerate(names) if all(gene in place for gene in targets(name))]
     result = mean_change(train, names)
-    if len(used) < 2:
+    if len(used) < 2 or not asked:
         return result
-    P = np.array([sum(G[place[gene]] for gene in targets(train.perturbations[row])) for row in used])
-    base = change[used].mean(0)
+    G = _gene_scores(change, components)
+    P, new = (
+        np.array([G[[place[gene] for gene in targets(labels[row])]].sum(0) for row in rows])
+        for labels, rows in ((train.perturbations, used), (list(names), asked))
+    )
+    fitted = change if len(used) == len(change) else change[used]
+    base = fitted.mean(0)
     inner, outer = (M.T @ M + penalty * np.eye(M.shape[1]) for M in (G, P))
-    W = np.linalg.solve(inner, G.T @ (change[used] - base).T @ P) @ np.linalg.inv(outer)
-    for name in names:
-        if all(gene in place for gene in targets(name)):
-            result.loc[name] = G @ W @ sum(G[place[gene]] for gene in targets(name)) + base
-    return result
+    W = np.linalg.solve(inner, (fitted @ G - base @ G).T @ P) @ np.linalg.inv(outer)
+    values = result.to_numpy(copy=True)
+    values[asked] = new @ W.T @ G.T + base
+    return pd.DataFrame(values, index=result.index, columns=result.columns)
 
 # %% ../nbs/18_scoring.ipynb #nearest
 def nearest(sets: Mapping[str, Iterable[str]], *, neighbours: int = 3) -> Predictor:
     "The mean change of the training genes that share most gene sets (Jaccard), or of all where none does."
-    member: dict[str, set[str]] = {}
-    for name, genes in sets.items():
-        for gene in genes:
-            member.setdefault(gene, set()).add(name)
+    member: dict[str, list[int]] = {}
+    for column, genes in enumerate(sets.values()):
+        for gene in set(genes):
+            member.setdefault(gene, []).append(column)
+
+    def inside(labels: Sequence[str]) -> sp.csr_matrix:
+        "1 where one of the genes of a label is in a set, (labels, sets)."
+        each = [sorted({column for gene in targets(name) for column in member.get(gene, ())}) for name in labels]
+        ends = np.r_[0, np.cumsum([len(columns) for columns in each])]
+        columns = np.concatenate([np.zeros(0, int), *each]).astype(int)
+        return sp.csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(each), max(len(sets), 1)))
 
     def predict(train: Effects, names: Sequence[str]) -> pd.DataFrame:
-        result = mean_change(train, names)
-        among = [*train.perturbations, *names]
-        own = {name: set().union(*(member.get(gene, set()) for gene in targets(name))) for name in among}
-        for name in names:
-            jaccard = {p: len(own[name] & own[p]) / max(len(own[name] | own[p]), 1) for p in train.perturbations}
-            shared = pd.Series(jaccard)
-            near = shared[shared > 0].nlargest(neighbours).index
-            if len(near):
-                result.loc[name] = train.change.loc[near].mean()
-        return result
+        result, change = mean_change(train, names), train.change.to_numpy(dtype=float)
+        known, new = inside(train.perturbations), inside(names)
+        shared, n_known, n_new = (new @ known.T).toarray(), known.sum(1).A1, new.sum(1).A1[:, None]
+        jaccard = shared / np.maximum(n_known + n_new - shared, 1)
+        values = result.to_numpy(copy=True)
+        for row, like in enumerate(jaccard):
+            near = np.argsort(-like, kind="stable")[:neighbours]
+            if len(near := near[like[near] > 0]):
+                values[row] = change[near].mean(0)
+        return pd.DataFrame(values, index=result.index, columns=result.columns)
 
     return predict
 
@@ -212,13 +253,35 @@ def as_predictor(
 Kind = Literal["gene", "pair"]
 
 
+def _n_folds(folds: int | None, n: int) -> int | None:
+    "How many groups are left out in turn: as asked, or ten of more than 200; None: one perturbation at a time."
+    return folds if folds is not None else 10 if n > 200 else None
+
+
+def _rounds(
+    measured: Effects, asked: Sequence[str], folds: int | None, seed: int, *, alone: bool
+) -> list[tuple[list[str], list[str]]]:
+    "What is left out and what is kept, in turn; with `alone` what shares a gene with one left out is not kept."
+    draw = np.random.default_rng(seed).permutation(len(asked))
+    parts = np.array_split(draw, min(folds, len(asked))) if folds else np.arange(len(asked))[:, None]
+    genes = {name: set(targets(name)) for name in measured.perturbations}
+    rounds = []
+    for part in parts:
+        left_out = [asked[k] for k in sorted(part)]
+        names, gone = set(left_out), {gene for name in left_out for gene in targets(name)} if alone else set()
+        kept = [name for name, own in genes.items() if name not in names and not gone & own]
+        check_no_leak(kept, left_out)
+        rounds.append((left_out, kept))
+    return rounds
+
+
 def leave_one_out(
     measured: Effects,
     predictors: Mapping[str, Predictor],
     *,
     kind: Kind = "gene",
     names: Sequence[str] | None = None,  # which to predict; None: every single, or every pair
-    folds: int | None = None,  # leave out so many groups, drawn at random, instead of one perturbation at a time
+    folds: int | None = None,  # groups, drawn at random, left out in turn; None: ten above 200, else one at a time
     seed: int = 0,  # of the groups
     progress: bool = True,
 ) -> dict[str, pd.DataFrame]:
@@ -232,31 +295,64 @@ def leave_one_out(
             f"Found {len(asked)} perturbations of kind {kind!r} to predict and folds={folds}. Expected some, two more "
             "to learn from, and None or at least two folds."
         )
-    parts = np.array_split(np.random.default_rng(seed).permutation(len(asked)), min(folds, len(asked))) if folds else []
-    groups = [[asked[k] for k in sorted(part)] for part in parts] or [[name] for name in asked]
+    if folds is None and _n_folds(folds, len(asked)):
+        log.info("%d perturbations: left out in ten groups, not one at a time (folds=%d)", len(asked), len(asked))
+    folds = _n_folds(folds, len(asked))
+    rounds = _rounds(measured, asked, folds, seed, alone=kind == "gene")
     rows: dict[str, list[pd.DataFrame]] = {name: [] for name in predictors}
-    for left_out in tqdm(groups, desc="leaving out", unit="fold" if folds else "perturbation", disable=not progress):
-        gone = {gene for name in left_out for gene in targets(name)} if kind == "gene" else set()
-        kept = [name for name in measured.perturbations if name not in left_out and not gone & set(targets(name))]
-        check_no_leak(kept, left_out)
+    unit = "fold" if folds else "perturbation"
+    for left_out, kept in tqdm(rounds, desc="leaving out", unit=unit, disable=not progress):
+        train = measured[kept]
         for name, predict in predictors.items():
-            rows[name].append(predict(measured[kept], left_out))
+            rows[name].append(predict(train, left_out))
     return {name: pd.concat(parts).loc[asked] for name, parts in rows.items()}
 
 # %% ../nbs/18_scoring.ipynb #intervals
 def _interval(values: pd.DataFrame, seed: int, draws: int = 2000) -> pd.Series:
     "Mean of each column over the rows with its 95 % interval by resampling rows; NaN are left out."
-    X = values.to_numpy(dtype=float)
-    pick = np.random.default_rng(seed).integers(0, len(X), (draws, len(X)))
-    there = np.isfinite(X)
+    X, rng = values.to_numpy(dtype=float), np.random.default_rng(seed)
+    there, n = np.isfinite(X), len(X)
+    both = np.hstack([np.where(there, X, 0), there])  # sums, and of how many
+    sums = []
+    for size in np.diff(np.r_[0 : draws : max(1, 2_000_000 // n), draws]):  # so many draws at once
+        pick = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
+        sums.append(np.bincount(pick.ravel(), minlength=size * n).reshape(size, n) @ both)
     with np.errstate(invalid="ignore"):
-        drawn = np.where(there, X, 0)[pick].sum(1) / there[pick].sum(1)
-        center = np.where(there, X, 0).sum(0) / there.sum(0)
+        drawn, center = (part[:, : X.shape[1]] / part[:, X.shape[1] :] for part in (np.vstack(sums), both.sum(0)[None]))
     drawn[:, ~there.any(0)] = np.nan
     low, high = np.quantile(np.where(np.isfinite(drawn), drawn, center), [0.025, 0.975], axis=0)
-    parts = {(name, part): value for name, *each in zip(values.columns, center, low, high, strict=True)
+    parts = {(name, part): value for name, *each in zip(values.columns, center[0], low, high, strict=True)
              for part, value in zip(("mean", "low", "high"), each, strict=True)}  # fmt: skip
     return pd.Series(parts)
+
+# %% ../nbs/18_scoring.ipynb #verdict
+_NOTHING = {
+    "r": (0.0, "no relation"),
+    "r_specific": (0.0, "the mean of the others"),
+    "L2": (np.nan, "no change"),
+    "PDS": (0.5, "chance"),
+    "overlap": (0.0, "none of the genes that changed"),
+    "sign": (0.5, "chance"),
+    "wMSE": (np.nan, "no change"),
+}
+
+
+def _in_words(table: pd.DataFrame, n: int) -> str:
+    "The table `Scorecard.best` as a sentence."
+    parts = []
+    for outcome, verb in (("better", "is better than the best baseline"), ("worse", "is worse than the best baseline")):
+        for name, rows in table[table["outcome"] == outcome].groupby("predictor", sort=False):
+            sign = 1 if outcome == "better" else -1
+            sizes = (sorted([sign * row["low"], sign * row["high"]]) for _, row in rows.iterrows())
+            each = [f"{score} (by {sign * row['mean']:.3f}, {low:.3f} to {high:.3f}, than “{row['baseline']}”)"
+                    for (score, row), (low, high) in zip(rows.iterrows(), sizes, strict=True)]  # fmt: skip
+            best = "" if outcome == "better" else ", though the best predictor there,"
+            parts.append(f"“{named(name)}”{best} {verb} on {', '.join(each)}")
+    if len(tied := table[table["outcome"] == "tie"]):
+        who = [f"{score} (“{named(row['predictor'])}”, “{named(row['baseline'])}”)" for score, row in tied.iterrows()]
+        parts.append(f"no predictor can be told from the best baseline on {', '.join(who)}")
+    lead = "" if "better" in set(table["outcome"]) else "no predictor beats the best baseline on any score: "
+    return f"Over {n} perturbations, {lead}{'; '.join(parts)}."
 
 # %% ../nbs/18_scoring.ipynb #scorecard
 BASELINES = ("no change", "mean of others", "additive", "linear", "nearest genes", "covariance")  # drawn in grey
@@ -267,6 +363,7 @@ class Scorecard:
     """How well perturbations were predicted, and by what. Made by `score` and `benchmark`.
 
     `per_perturbation` has one row per predictor and perturbation, one column per score; `protocol` what was done.
+    `anchors` says what the ends of each score mean, `verdict` which predictor is better than the best baseline.
     """
 
     per_perturbation: pd.DataFrame
@@ -311,6 +408,53 @@ class Scorecard:
         found = {name: _interval(chosen.loc[name] - chosen.loc[baseline], self.seed) for name in others}
         return pd.DataFrame(found).T.rename_axis(f"minus {baseline}")
 
+    def best(self, among: Sequence[str] | None = None) -> pd.DataFrame:
+        """By score the best predictor and the best baseline, (scores, 6), and by how much the predictor is better.
+
+        `low` to `high` is the 95 % interval of the paired difference over perturbations, and `outcome` says what
+        follows from it: better, worse, or tie. With fewer than six perturbations it is a tie: no interval can tell.
+        """
+        means, rows = self.means(among), {}
+        ours, theirs = ([name for name in self.predictors if name != "split half" and (name in BASELINES) == grey]
+                        for grey in (False, True))  # fmt: skip
+        for score in means if ours and theirs else ():
+            sign = 1 if HIGHER.get(score, True) else -1
+            if not means.loc[ours + theirs, score].notna().all():
+                continue
+            name, baseline = ((sign * means.loc[group, score]).idxmax() for group in (ours, theirs))
+            pair = (self._chosen(among).loc[each, score].rename("x") for each in (name, baseline))
+            found = _interval((sign * (next(pair) - next(pair))).to_frame(), self.seed)["x"]
+            n = self._chosen(among).loc[name, score].notna().sum()
+            sure = n >= 6 and (found["low"] > 1e-9 or found["high"] < -1e-9)
+            outcome = ("better" if found["mean"] > 0 else "worse") if sure else "tie"
+            rows[score] = {"predictor": name, "baseline": baseline, **found, "outcome": outcome}
+        columns = ["predictor", "baseline", "mean", "low", "high", "outcome"]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("score")
+
+    @property
+    def verdict(self) -> str:
+        "In a sentence: which predictor is better than the best baseline, on which score, and by how much."
+        table, n = self.best(), self.per_perturbation.index.get_level_values("perturbation").nunique()
+        if table.empty:
+            return "Only baselines or only predictors were scored, so there is nothing to compare."
+        if n < 6:
+            return f"Only {n} perturbations were scored: too few to tell a predictor from the best baseline."
+        return _in_words(table, n)
+
+    @property
+    def anchors(self) -> pd.DataFrame:
+        "By score: what a perfect prediction gets, one that knows nothing (and what that is), and half of the cells."
+        means = self.means()
+        rows = {}
+        for score in means:
+            zero, what = _NOTHING.get(score, (np.nan, ""))
+            if what == "no change" and what in means.index:
+                zero = means.loc[what, score]
+            half = means.loc["split half", score] if "split half" in means.index else np.nan
+            rows[score] = {"perfect": float(HIGHER.get(score, True)), "nothing known": zero, "that is": what}
+            rows[score]["split half"] = half
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("score")
+
     def scaled(
         self, low: str = "mean of others", high: str = "split half", among: Sequence[str] | None = None
     ) -> pd.DataFrame:
@@ -352,14 +496,16 @@ class Scorecard:
         "The card as JSON, written to `path` too if one is given."
         rows = self.table().iterrows()
         tables = {name: {" ".join(column): value for column, value in row.items()} for name, row in rows}
-        content = {"protocol": self.protocol, "scores": tables, "per_perturbation": self.to_frame().to_dict("records")}
+        said = {"verdict": self.verdict, "anchors": self.anchors.to_dict("index")}
+        content: dict[str, Any] = {"protocol": self.protocol, **said, "scores": tables}
+        content["per_perturbation"] = self.to_frame().to_dict("records")
         text = json.dumps(plain(content), indent=1, allow_nan=False)
         if path is not None:
             Path(path).write_text(text)
         return text
 
     def __repr__(self) -> str:
-        return "\n".join([self.means().round(3).to_string(), *self.said])
+        return "\n".join([self.means().round(3).to_string(), *self.said, self.verdict])
 
     def _repr_html_(self) -> str:
         table = self.table()
@@ -368,7 +514,8 @@ class Scorecard:
             for name in table.columns.get_level_values(0).unique()
         }
         shown = pd.DataFrame(text, index=table.index).to_html(escape=True)
-        return shown + "".join(f"<p>{html.escape(line)}</p>" for line in self.said)
+        ends = self.anchors.round(3).to_html(escape=True, na_rep="")
+        return shown + "".join(f"<p>{html.escape(line)}</p>" for line in (self.verdict, *self.said)) + ends
 
 # %% ../nbs/18_scoring.ipynb #score
 def score(
@@ -407,7 +554,7 @@ def benchmark(
     by: str
     | Sequence[str]
     | None = None,  # columns of obs: cells are compared with controls of their group, see effects
-    folds: int | None = None,  # leave out so many groups instead of one perturbation at a time
+    folds: int | None = None,  # groups left out in turn; None: ten above 200 perturbations, else one at a time
     test: Test = "wilcoxon",  # which genes changed; "welch" is faster
     seed: int = 0,
     progress: bool = True,
@@ -426,6 +573,8 @@ def benchmark(
     shared = "it" if kind == "pair" else "a gene with it"
     what = f"each {kind} predicted from the perturbations that do not share {shared}"
     asked = [name for name in measured.perturbations if len(targets(name)) == (1 if kind == "gene" else 2)]
+    folds = _n_folds(folds, len(asked)) if split is None else folds
+    what += f", left out in {folds} groups" if folds else ""
     if split is not None:
         sides = [[name for name in measured.perturbations if name in set(split[part])] for part in ("train", "test")]
         train, asked = sides
@@ -479,10 +628,11 @@ def worth(
     if measured.changed is None:
         raise ValueError("Found effects without a test. Expected those of effects(..., test='wilcoxon').")
     rows = {}
-    for name in change.index if names is None else names:
-        kept = ~measured.own[measured.perturbations.index(name)]
-        tables = (change, std, measured.change, measured.changed)
-        guess, spread, true, changed = (table.loc[name, measured.change.columns].to_numpy()[kept] for table in tables)
+    asked = list(change.index if names is None else names)
+    tables = (change, std, measured.change, measured.changed)
+    arrays = [table.loc[asked, measured.change.columns].to_numpy() for table in tables]
+    for name, own, *each in zip(asked, measured[asked].own, *arrays, strict=True):
+        guess, spread, true, changed = (part[~own] for part in each)
         right = np.where(guess == 0, 0.5, np.sign(guess) == np.sign(true))
         inside = np.abs(guess - true) <= width * spread
         among = [part[changed].mean() if changed.any() else np.nan for part in (right, inside)]
@@ -495,6 +645,8 @@ def calibration(
     fit: Callable[[Effects], Any],  # to a model with `changes`, `width` and `explained`, such as a Response
     *,
     names: Sequence[str] | None = None,  # perturbations to leave out in turn; None: all
+    folds: int | None = None,  # groups left out in turn; None: ten above 200, else one at a time
+    seed: int = 0,  # of the groups
     coverage: Sequence[float] = (0.5, 0.8, 0.95),
     progress: bool = False,  # show a bar
 ) -> pd.DataFrame:
@@ -506,16 +658,19 @@ def calibration(
     """
     rows = {}
     asked = measured.perturbations if names is None else list(names)
-    for name in tqdm(asked, desc="leaving one out", unit="perturbation", disable=not progress):
-        gone = set(targets(name)) if len(targets(name)) == 1 else set()
-        kept = [other for other in measured.perturbations if other != name and not gone & set(targets(other))]
-        model = fit(measured[kept])
-        mean, std = (table.iloc[0].to_numpy() for table in model.changes([name]))
-        free, true = ~measured.own[measured.perturbations.index(name)], measured.change.loc[name].to_numpy()
-        off = np.abs(true - mean)[free]
-        said = {"explained": model.explained([name]).iloc[0], "error": np.linalg.norm(off) / np.linalg.norm(true[free])}
-        rows[name] = said | {f"{part:.0%}": (off <= model.width(part) * std[free]).mean() for part in coverage}
-    return pd.DataFrame(rows).T.astype(float).rename_axis("perturbation")
+    folds = _n_folds(folds, len(asked))
+    kinds = [([name for name in asked if (len(targets(name)) == 1) == single], single) for single in (True, False)]
+    rounds = [each for part, alone in kinds if part for each in _rounds(measured, part, folds, seed, alone=alone)]
+    for left_out, kept in tqdm(rounds, desc="leaving out", unit="fold", disable=not progress):
+        model, true = fit(measured[kept]), measured[left_out]
+        mean, std = (table.to_numpy() for table in model.changes(left_out))
+        explained = model.explained(left_out).to_numpy()
+        for k, (name, free) in enumerate(zip(left_out, ~true.own, strict=True)):
+            change = true.change.to_numpy()[k, free]
+            off = np.abs(change - mean[k, free])
+            said = {"explained": explained[k], "error": np.linalg.norm(off) / np.linalg.norm(change)}
+            rows[name] = said | {f"{part:.0%}": (off <= model.width(part) * std[k, free]).mean() for part in coverage}
+    return pd.DataFrame(rows).T.astype(float).loc[asked].rename_axis("perturbation")
 
 # %% ../nbs/18_scoring.ipynb #plot-calibration
 def plot_calibration(tables: Mapping[str, pd.DataFrame], *, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
