@@ -12,8 +12,8 @@ _HOME = {
     "associate": "association", "Association": "association", "Network": "perturbation",
     "perturb": "perturbation", "trajectory": "perturbation", "Trajectory": "perturbation",
     "scan": "scans", "Scan": "scans", "knowledge": "priors",
-    "load_screen": "screen", "effects": "screen", "benchmark": "scoring",
-    "fit_response": "response", "Response": "response", "explore": "explorer",
+    "load_screen": "screen", "effects": "screen", "effects_from_table": "screen", "benchmark": "scoring",
+    "fit_response": "response", "fit_calls": "response", "Response": "response", "explore": "explorer",
 }  # fmt: skip
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from .model import Config, MaskedAutoencoder, load_model
     from .perturbation import Network, Trajectory, perturb, trajectory
     from .priors import knowledge
-    from .response import Response, fit_response
+    from .response import Response, fit_calls, fit_response
     from .scans import Scan, scan
     from .scoring import benchmark
-    from .screen import effects, load_screen
+    from .screen import effects, effects_from_table, load_screen
     from .training import fit
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "Config", "MaskedAutoencoder", "fit", "load_model",
     "evaluate", "Report", "impute", "embed", "CellMap",
     "associate", "Association", "Network", "perturb", "trajectory", "Trajectory", "scan", "Scan",
-    "knowledge", "load_screen", "effects", "fit_response", "Response", "benchmark",
+    "knowledge", "load_screen", "effects", "effects_from_table", "fit_response", "fit_calls", "Response", "benchmark",
     "explore",
 ]  # fmt: skip
 
