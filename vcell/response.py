@@ -307,47 +307,73 @@ class _Calls:
     Y: np.ndarray  # (perturbations, genes) 1, 0 or NaN
     known: Knowledge
     power: float
-    weights: np.ndarray  # (kinds,)
-    fit: np.ndarray  # of another screen, c, t, and the logarithm of s
+    weights: np.ndarray  # (kinds,) of alike perturbations, and of the same pair in another screen
+    together: np.ndarray  # (1 + kinds,) of the gene itself, and of alike genes
+    fit: np.ndarray  # c, t, and the logarithm of s
     elsewhere: pd.DataFrame | None = None  # labels of another screen
 
     def probabilities(self, names: Sequence[str]) -> np.ndarray:
         "Of yes, (perturbations, genes); of one that was measured as the others say."
-        W, base = sp.csr_matrix((len(names), len(self.names)), dtype=np.float32), _base_rate(self.Y, others=False)
-        for weight, kind in zip(self.weights, self.known, strict=True):
-            W = W + weight * _cosines(names, self.names, kind).power(self.power)
-        rate = 1 / (1 + np.exp(-base))
-        N, D = _evidence(sp.csr_matrix(W), self.Y, rate)
-        there = _said_elsewhere(self.elsewhere, names, self.genes)
-        other, shift, trust, slope = self.fit
-        return 1 / (1 + np.exp(-(other * there + shift + trust * base + np.exp(slope) * N / (1 + D))))
+        base = _base_rate(self.Y, others=False)
+        alike = [_cosines(names, self.names, kind).power(self.power) for kind in self.known]
+        found = _added(alike, self.weights, self.Y, 1 / (1 + np.exp(-base)), len(names))
+        if self.elsewhere is not None:
+            found = found + self.weights[-1] * _said_elsewhere(self.elsewhere, names, self.genes)
+        whole = sp.csr_matrix(self.together[0] * sp.identity(len(self.genes), dtype=np.float32))
+        for weight, kind in zip(self.together[1:], self.known, strict=True):
+            whole = whole + weight * _like_genes(self.genes, kind)
+        N, D = (np.asarray(each @ whole) for each in found)
+        shift, trust, slope = self.fit
+        return 1 / (1 + np.exp(-(shift + trust * base + np.exp(slope) * N / (1 + D))))
 
 
-def _said_elsewhere(labels: pd.DataFrame | None, names: Sequence[str], genes: Sequence[str]) -> np.ndarray:
-    "What another screen says of the same pairs, beyond the gene's base rate there; 0 if nothing, (names, genes)."
-    if labels is None:
-        return np.zeros((len(names), len(genes)))
+def _added(
+    alike: Sequence[sp.csr_matrix], weights: np.ndarray, Y: np.ndarray, rate: np.ndarray, n_asked: int
+) -> np.ndarray:
+    "The evidence of alike perturbations of all kinds, (2, asked, genes)."
+    total = sp.csr_matrix((n_asked, len(Y)), dtype=np.float32)
+    for weight, each in zip(weights, alike, strict=False):  # the last weight may be that of another screen
+        total = total + np.float32(weight) * each
+    return _evidence(sp.csr_matrix(total), Y, rate)
+
+
+def _like_genes(genes: Sequence[str], kind: Kind) -> sp.csr_matrix:
+    "Squared cosines of genes that are alike, (genes, genes); what is hardly alike is left out."
+    found = _cosines(genes, genes, kind).power(2)
+    found.data[found.data < 0.02] = 0
+    found.eliminate_zeros()
+    return found
+
+
+def _said_elsewhere(labels: pd.DataFrame, names: Sequence[str], genes: Sequence[str]) -> np.ndarray:
+    "The evidence of the same pair in another screen, beyond that gene's base rate there, (2, perturbations, genes)."
     beyond = labels - 1 / (1 + np.exp(-_base_rate(labels.to_numpy(dtype=float), others=True)))
-    return np.nan_to_num(beyond.reindex(index=list(names), columns=list(genes)).to_numpy(dtype=float))
+    found = beyond.reindex(index=list(names), columns=list(genes)).to_numpy(dtype=float)
+    return np.stack([np.nan_to_num(found), np.isfinite(found)]).astype(np.float32)
 
 
-def _weighed(parts: np.ndarray, there: np.ndarray, base: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-    "Logarithms of the weights, and the numbers of `_Calls.fit`, under which known pairs are most probable; the loss."
-    n_kinds = len(parts)
-    first = np.r_[np.full(n_kinds, np.log(0.3)), 0.0, 0.0, 1.0, np.log(4.0)]
+_PULL = 0.3  # towards where the search starts, counted in perturbations and not in pairs, which go together
+
+
+def _weighed(
+    parts: np.ndarray, base: np.ndarray, y: np.ndarray, start: Sequence[float], rows: int
+) -> tuple[np.ndarray, float]:
+    "Logarithms of the weights, c, t and log s under which known pairs, left out, are most probable; and the loss."
+    n, pull = len(parts), _PULL * len(y) / rows
+    first = np.r_[np.log(np.array(start, dtype=float)), 0.0, 1.0, np.log(4.0)]
 
     def loss(fit: np.ndarray) -> tuple[float, np.ndarray]:
-        weights, (other, shift, trust, slope), off = np.exp(fit[:n_kinds]), fit[n_kinds:], fit - first
+        weights, (shift, trust, slope), off = np.exp(fit[:n]), fit[n:], fit - first
         N, D = np.einsum("kqn,k->qn", parts, weights.astype(np.float32)).astype(float)
-        pull = np.exp(slope) / (1 + D)
-        z = other * there + shift + trust * base + pull * N
+        part = np.exp(slope) / (1 + D)
+        z = shift + trust * base + part * N
         wrong = 1 / (1 + np.exp(-z)) - y
-        inner = np.stack([wrong * pull, -wrong * pull * N / (1 + D)]).astype(np.float32)
+        inner = np.stack([wrong * part, -wrong * part * N / (1 + D)]).astype(np.float32)
         by_weight = np.einsum("kqn,qn->k", parts, inner) * weights
-        gradient = np.r_[by_weight, wrong @ there, wrong.sum(), wrong @ base, wrong @ (pull * N)] + off
-        return ((np.logaddexp(0, z) - y * z).sum() + 0.5 * off @ off) / len(y), gradient / len(y)
+        gradient = np.r_[by_weight, wrong.sum(), wrong @ base, wrong @ (part * N)] + pull * off
+        return ((np.logaddexp(0, z) - y * z).sum() + 0.5 * pull * off @ off) / len(y), gradient / len(y)
 
-    bounds = [(-9.0, 5.0)] * n_kinds + [(None, None)] * 3 + [(-4.0, 4.0)]
+    bounds = [(-9.0, 5.0)] * n + [(None, None)] * 2 + [(-4.0, 4.0)]
     found = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 100})
     return found.x, float(found.fun)
 
@@ -362,16 +388,26 @@ def _learned_calls(
     base = _base_rate(Y, others=True)
     some = np.arange(0, Y.shape[1], max(1, int(np.ceil(np.isfinite(Y).sum() / most))))
     row, column = np.isfinite(Y[:, some]).nonzero()
-    y, at, best = Y[row, some[column]], base[row, some[column]], None
-    there = _said_elsewhere(elsewhere, names, genes)[row, some[column]]
-    rate, cosines = 1 / (1 + np.exp(-base[:, some])), [_cosines(names, names, kind) for kind in known]
-    for power in (1.0, 2.0):
-        found = [_evidence(each.power(power), Y[:, some], rate)[:, row, column] for each in cosines]
-        fit, loss = _weighed(np.array(found, dtype=np.float32).reshape(-1, 2, len(y)), there, at, y)
+    y, at, rate, best = Y[row, some[column]], base[row, some[column]], 1 / (1 + np.exp(-base)), None
+    there = [] if elsewhere is None else [_said_elsewhere(elsewhere, names, genes)]
+    cosines = [_cosines(names, names, kind) for kind in known]
+    for power in (1.0, 2.0):  # whom to listen to
+        parts = [_evidence(each.power(power), Y[:, some], rate[:, some])[:, row, column] for each in cosines]
+        parts += [each[:, row, some[column]] for each in there]
+        fit, loss = _weighed(np.reshape(parts, (-1, 2, len(y))), at, y, [0.3] * len(parts), len(names))
         if best is None or loss < best[0]:
-            best = loss, power, fit
+            best = loss, power, np.exp(fit[:-3])
     assert best is not None
-    return _Calls(names, genes, Y, known, best[1], np.exp(best[2][:-4]), best[2][-4:], elsewhere)
+    _, power, weights = best
+    found = _added([each.power(power) for each in cosines], weights, Y, rate, len(names))
+    found = found + (weights[-1] * there[0] if there else 0)
+    parts = [found[:, row, some[column]]]  # which genes answer together
+    for kind in known:
+        like = _like_genes(genes, kind)[:, some]
+        parts.append(np.stack([np.asarray(each @ like)[row, column] for each in found]))
+    start = [1.0] + [0.05] * len(known)
+    fit, _ = _weighed(np.array(parts, dtype=np.float32), at, y, start, len(names))
+    return _Calls(names, genes, Y, known, power, weights, np.exp(fit[:-3]), fit[-3:], elsewhere)
 
 # %% ../nbs/19_response.ipynb #calls-noun
 @dataclass(repr=False)
@@ -408,7 +444,7 @@ class Calls:
         "How much each kind of knowledge counts as evidence, (kinds, 2)."
         parts = {"changed": self.changed, "up": self.up}
         return pd.DataFrame({
-            name: dict(zip([kind.name for kind in part.known], part.weights, strict=True))
+            name: dict(zip([kind.name for kind in part.known], part.weights, strict=False))
             for name, part in parts.items() if part is not None
         })  # fmt: skip
 
@@ -780,7 +816,7 @@ class Response:
         for name, learned in (("changed", calls.changed), ("up", calls.up)):
             if learned is not None:
                 parts[f"{name}.Y"] = np.where(np.isnan(learned.Y), -1, learned.Y).astype(np.int8)
-                parts |= {f"{name}.weights": learned.weights, f"{name}.fit": learned.fit}
+                parts |= {f"{name}.{part}": getattr(learned, part) for part in ("weights", "together", "fit")}
                 record[name] = {"names": learned.names, "power": learned.power}
         record |= {"name": self.name, "contexts": self.contexts, "kinds": kinds, "mixture": mixture, "prior": said}
         tensors = {name: torch.from_numpy(part) for name, part in parts.items()}
@@ -1023,7 +1059,7 @@ def _joined(arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> Resp
     for part in ("changed", "up"):
         if part in record:
             Y = np.where(arrays[f"{part}.Y"] < 0, np.nan, arrays[f"{part}.Y"].astype(float))
-            learned = (record[part]["power"], arrays[f"{part}.weights"], arrays[f"{part}.fit"])
-            calls[part] = _Calls(record[part]["names"], record["genes"], Y, known, *learned)
+            learned = (arrays[f"{part}.{each}"] for each in ("weights", "together", "fit"))
+            calls[part] = _Calls(record[part]["names"], record["genes"], Y, known, record[part]["power"], *learned)
     both = Calls(calls.get("changed"), calls.get("up")) if calls else None
     return Response(record["genes"], rows, *numbers, known, mixture, own_share, contexts, name, prior, both)
