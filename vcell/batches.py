@@ -83,9 +83,9 @@ class Cells:
         return Cells(self.X[rows], counts, self.totals[rows], self.keys[rows], self.genes, expected)
 
     def levels(self, genes: Sequence[str]) -> np.ndarray:
-        """The cells' own levels of some genes, (cells, genes), log-normalised: expected, where that is known, else measured.
+        """The cells' own levels of some genes, (cells, genes), log-normalised: expected where that is known.
 
-        A cell in which a gene was missed has it all the same. Raises `KeyError` for an unknown gene.
+        Else measured; a cell in which a gene was missed has it all the same. Raises `KeyError` for an unknown gene.
         """
         columns = find_genes(self.genes, list(genes))
         return self.X[:, columns].toarray() if self.expected is None else self.expected[:, columns]

@@ -377,8 +377,8 @@ class Trajectory:
     `states` and `std` are (steps + 1, genes), log-normalised. The first state is the expected profile of the cell as
     it is (`impute`), with the held genes at their own levels. `std` is the spread of the change: by an association
     `Association.width(0.8)` of them to both sides should hold 80 % of what an experiment would show; by the network it
-    is the spread over draws; for a group it is the mean over cells. `levels` has the held genes' levels per step, or the part of
-    the way to a condition.
+    is the spread over draws; for a group it is the mean over cells. `levels` has the held genes' levels per step, or
+    the part of the way to a condition.
     """
 
     states: np.ndarray
@@ -686,8 +686,8 @@ def trajectory(
     """Returns the predicted path of a cell, or of the mean of a group, while genes go from their own level to another.
 
     The same question as `perturb`, asked along a ramp of levels: its end is `perturb`'s answer. By a `Network` the
-    changes are fed back, and the path goes on after the target until it settles. With `to` the cell goes little by little
-    into a condition. Raises what `perturb` raises.
+    changes are fed back, and the path goes on after the target until it settles. With `to` the cell goes little by
+    little into a condition. Raises what `perturb` raises.
 
     Examples
     --------

@@ -134,12 +134,13 @@ def _of_frame(name: str, frame: pd.DataFrame, source: str) -> Kind:
         return _of_pairs(name, first, second, source)
     raise ValueError(
         f"Found columns {', '.join(map(str, frame.columns[:6]))} in {name}. Expected edges (source, target, weight), "
-        "pairs (two columns of genes), texts (genes, sentences) or an embedding (genes, at least two columns of numbers)."
+        "pairs (two columns of genes), texts (genes, sentences) or numbers (genes, two columns or more)."
     )
 
 # %% ../nbs/16_priors.ipynb #known
 _ENRICHR = "https://maayanlab.cloud/Enrichr/geneSetLibrary?mode=text&libraryName="
-_EFAAR = "https://raw.githubusercontent.com/recursionpharma/EFAAR_benchmarking/trunk/efaar_benchmarking/benchmark_annotations/"
+_EFAAR = "https://raw.githubusercontent.com/recursionpharma/EFAAR_benchmarking/trunk/"
+_EFAAR += "efaar_benchmarking/benchmark_annotations/"
 _KNOWN = {  # by name: the file that is kept, where it comes from, its source and licence
     "go": (
         "GO_Biological_Process_2021.gmt", _ENRICHR + "GO_Biological_Process_2021",
@@ -239,8 +240,8 @@ def _in_memory(each: Any, name: str) -> list[Kind]:
         free = alone.where(alone.index.to_numpy()[:, None] != alone.columns.to_numpy()[None], 0.0)
         return [_scaled(name.format("screen"), free.index, free - free.mean(), "responses measured in another screen")]
     raise TypeError(
-        f"Found {type(each).__name__}. Expected a name ({', '.join(_KNOWN)}), the path of a file, gene sets, a table, a "
-        "trained network, or the effects of another screen."
+        f"Found {type(each).__name__}. Expected a name ({', '.join(_KNOWN)}), the path of a file, gene sets, a table, "
+        "a trained network, or the effects of another screen."
     )
 
 
@@ -279,8 +280,8 @@ def knowledge(
             path = download(address, name=file, cache=cache, progress=progress)
         if not path.is_file():
             raise FileNotFoundError(
-                f"Found no file {path}. Expected one of {', '.join(_KNOWN)}, or the path of a .gmt file (sets of genes) or "
-                "of a table of edges, pairs, texts or numbers."
+                f"Found no file {path}. Expected one of {', '.join(_KNOWN)}, or the path of a .gmt file (sets) or of "
+                "a table of edges, pairs, texts or numbers."
             )
         kinds.append(_from_file(path, name if name in _KNOWN else path.name.split(".")[0], source))
     return Knowledge(tuple(kinds))

@@ -424,7 +424,7 @@ class Calls:
     up: _Calls | None
 
     def predict(self, perturbation: str | Sequence[str]) -> pd.DataFrame:
-        """Returns a table by gene: `p_changed`, and `p_up`, that it goes up if it changes; NaN where nothing was learned.
+        """Returns a table by gene: `p_changed`, and `p_up`, that it goes up if it changes; NaN if nothing was learned.
 
         Of several perturbations one below the other. One that was measured is predicted from the others.
         """
@@ -480,8 +480,8 @@ class Response:
     """What perturbations do, learned from a screen, with intervals. Made by `fit_response`.
 
     An effect: `perturb`, `trajectory` and `scan` take it as by=. Each of `rows` is a response: what was done, in which
-    of the `contexts`, how strongly; `measured` (rows, genes) is the change, carried to the mean of the contexts, `noise`
-    (rows,) its sampling variance, mean over genes, and `control` (genes,) the mean of the untreated cells of all.
+    of the `contexts`, how strongly; `measured` (rows, genes) is the change, carried to the mean of the contexts,
+    `noise` (rows,) its sampling variance, mean over genes, and `control` (genes,) the mean of all untreated cells.
 
     Examples
     --------
@@ -560,10 +560,10 @@ class Response:
         return pd.Series(np.clip(1 - left / np.maximum(prior, 1e-12), 0, 1), index=asked, name="explained")
 
     def suggest(self, n: int = 10, among: Sequence[str] | None = None) -> pd.DataFrame:
-        """The `n` perturbations to measure next, best first, with the share of what is unknown of all that is left then.
+        """The `n` perturbations to measure next, best first, with the share of what is unknown that is left then.
 
-        One after the other, that which lowers the sum of the variances over `among` most (the genes of the knowledge that
-        were not perturbed, by default), measured like the others. Raises `ValueError` for less than one candidate.
+        One after the other, that which lowers the sum of the variances over `among` most (the genes of the knowledge
+        that were not perturbed, by default), measured like the others. Raises `ValueError` for less than one candidate.
         """
         done = set(self.rows.names)
         asked = sorted(self.known.genes - done) if among is None else [_label(name) for name in among]
@@ -627,8 +627,8 @@ class Response:
 
         With cells an AnnData (cells, genes), as `perturb` gives it: their mean profile is their context, and their mean
         moves as predicted; what rises is added, what falls falls in proportion to what a cell has. Raises `ValueError`
-        for a label without genes, and for several perturbations of cells, `KeyError` for an unknown context; warns of an
-        unknown gene.
+        for a label without genes, and for several perturbations of cells, `KeyError` for an unknown context; warns of
+        an unknown gene.
         """
         several = [perturbation] if isinstance(perturbation, str) else list(perturbation)
         if not several or (cells is not None and len(several) > 1):
@@ -702,7 +702,7 @@ class Response:
         return Change(change, np.sqrt(variance))
 
     def toward(self, cells: Cells, condition: str, part: float) -> Change:
-        """The predicted change of all genes, (cells, genes), and its standard deviation, a part of the way into a condition.
+        """The predicted change of all genes, (cells, genes), and its std, a part of the way into a condition.
 
         Raises `KeyError` for one that was not measured.
         """
@@ -909,8 +909,8 @@ def fit_response(
     A Gaussian process over perturbations, whose kernel weighs the kinds of knowledge by how well what was measured
     predicts each other. Several screens are given by name, each a context of its own. Perturbations may be
     conditions that are no gene. Without knowledge, and without a `prior`, only what all perturbations share is known of
-    a gene that was not perturbed: that is a WARNING. Raises `ValueError` for fewer than three responses, for a context without
-    untreated cells, for knowledge of none of its genes, and what `effects` and `knowledge` raise.
+    a gene that was not perturbed: that is a WARNING. Raises `ValueError` for fewer than three responses, for a context
+    without untreated cells, for knowledge of none of its genes, and what `effects` and `knowledge` raise.
 
     Examples
     --------
@@ -963,8 +963,8 @@ def _filled(effects: Effects) -> Effects:
     unknown = float(effects.change.isna().to_numpy().mean())
     if unknown > 0.2:
         raise ValueError(
-            f"Found {unknown:.0%} of the changes unknown. Expected nearly all: fit_calls learns from few pairs, whether a "
-            "gene changes and which way."
+            f"Found {unknown:.0%} of the changes unknown. Expected nearly all: fit_calls learns from few pairs, "
+            "whether a gene changes and which way."
         )
     if unknown:
         log.warning("%.1f %% of the changes are unknown: taken as the mean of their gene", 100 * unknown)

@@ -680,8 +680,8 @@ def effects_from_table(
 
     Examples
     --------
-    >>> table = pd.DataFrame({"pert": ["A", "A", "B"], "gene": ["X", "Y", "X"], "changed": [1, 0, 1], "up": [0, None, 1]})
-    >>> effects_from_table(table, perturbation="pert", gene="gene", changed="changed", up="up").changed.loc["B"].tolist()
+    >>> table = pd.DataFrame({"pert": ["A", "A", "B"], "gene": ["X", "Y", "X"], "changed": [1, 0, 1]})
+    >>> effects_from_table(table, perturbation="pert", gene="gene", changed="changed").changed.loc["B"].tolist()
     [1.0, nan]
     """
     named_columns = {"change": change, "error": error, "p": p, "changed": changed, "up": up}
