@@ -9,6 +9,7 @@ Needs Chromium: $CHROMIUM, or one that is installed. Waits for what the page say
 """
 
 import argparse
+import itertools
 import os
 import shutil
 import statistics
@@ -146,7 +147,8 @@ def by_mouse(visit: Visit, shots: Path | None) -> None:
     box = page.locator(PLAIN).bounding_box()
     assert box is not None
     chosen = page.get_by_label("Cell", exact=True).input_value()
-    for across, down in ((0.2, 0.2), (0.3, 0.8), (0.55, 0.5), (0.1, 0.1), (0.6, 0.4), (0.25, 0.85), (0.15, 0.5)):
+    clusters, grid = ((0.42, 0.37), (0.29, 0.72), (0.05, 0.58)), itertools.product(range(1, 13), range(1, 20))
+    for across, down in (*clusters, *((x / 20, y / 20) for x, y in grid)):  # where cells are, then everywhere
         page.mouse.click(box["x"] + across * box["width"], box["y"] + down * box["height"])
         page.wait_for_timeout(300)
         if page.get_by_label("Cell", exact=True).input_value() != chosen:
