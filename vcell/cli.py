@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['app', 'Data', 'Model', 'Chosen', 'By', 'Control', 'Remove', 'Seed', 'ReadAs', 'Json', 'Quiet', 'Debug', 'Overwrite',
-           'Known', 'ScreenFile', 'log', 'info_command', 'train_command', 'evaluate_command', 'perturb_command',
-           'scan_command', 'learn_command', 'predict_command', 'benchmark_command', 'demo_command', 'explore_command',
-           'main']
+           'Known', 'ScreenFile', 'Key', 'ControlLabels', 'Separator', 'log', 'info_command', 'train_command',
+           'evaluate_command', 'perturb_command', 'scan_command', 'learn_command', 'predict_command',
+           'benchmark_command', 'demo_command', 'explore_command', 'main']
 
 # %% ../nbs/23_cli.ipynb #imports
 import dataclasses
@@ -100,6 +100,9 @@ ScreenFile = Annotated[
         help="norman, adamson, dixit, replogle_k562, replogle_rpe1, scperturb:NAME, or a file.", show_default=False
     ),
 ]
+Key = Annotated[str | None, _option("The column of obs with the labels.", metavar="COLUMN")]
+ControlLabels = Annotated[list[str] | None, _option("The label of unperturbed cells; repeatable.", metavar="LABEL")]
+Separator = Annotated[str | None, _option("Between the genes of a pair. Default: found.", metavar="SIGN")]
 
 # %% ../nbs/23_cli.ipynb #about
 def _version(asked: bool) -> None:
@@ -192,6 +195,15 @@ def _writable(out: Path) -> None:
         raise NotADirectoryError(f"Found the file {above.name} on the way to {out}. Choose another --out.")
     if not os.access(above, os.W_OK):
         raise PermissionError(f"Nothing can be written to {above}. Choose another --out.")
+
+
+def _free_folder(out: Path, overwrite: bool) -> None:
+    "Raises `OSError` where a model cannot be written, before work starts."
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"Found earlier results at {out}. Choose another --out, or say --overwrite.")
+    if out.exists() and not (out / "record.json").exists():
+        raise FileExistsError(f"Found {out}, which is no model: only models are replaced. Choose another --out.")
+    _writable(out)
 
 
 def _free_file(out: Path | None, overwrite: bool) -> None:
@@ -356,11 +368,7 @@ def train_command(
     when cells that were held out are not predicted better any more."""
     quiet = quiet or not _speaks()
     with _session(quiet=quiet, debug=debug):
-        if out.exists() and not overwrite:
-            raise FileExistsError(f"Found earlier results at {out}. Choose another --out, or say --overwrite.")
-        if out.exists() and not (out / "record.json").exists():
-            raise FileExistsError(f"Found {out}, which is no model: only models are replaced. Choose another --out.")
-        _writable(out)
+        _free_folder(out, overwrite)
         share = _share_or_column(validation)
         _there(data, share if isinstance(share, str) else None)
         from vcell.batches import source_of
@@ -596,11 +604,9 @@ def learn_command(
         str | None, _option("Compare cells with untreated ones of the same group.", metavar="COLUMN")
     ] = None,
     strength: Annotated[str | None, _option("Doses, or times.", metavar="COLUMN")] = None,
-    key: Annotated[str | None, _option("The column of obs with the labels.", metavar="COLUMN")] = None,
-    control: Annotated[
-        list[str] | None, _option("The label of unperturbed cells; repeatable.", metavar="LABEL")
-    ] = None,
-    separator: Annotated[str | None, _option("Between the genes of a pair. Default: found.", metavar="SIGN")] = None,
+    key: Key = None,
+    control: ControlLabels = None,
+    separator: Separator = None,
     min_cells: Annotated[int, _option("Fewest cells of a perturbation.", default=True, min=2)] = 20,
     read: ReadAs = None,
     overwrite: Overwrite = False,
@@ -614,7 +620,7 @@ def learn_command(
     `vcell perturb`."""
     with _session(quiet=quiet, debug=debug):
         _screen_there(screen, key, context, strength)
-        _writable(out)
+        _free_folder(out, overwrite)
         from vcell.priors import knowledge
         from vcell.response import fit_response
         from vcell.screen import load_screen
@@ -696,11 +702,9 @@ def benchmark_command(
     kind: Annotated[str, _option("What is left out, one at a time: gene or pair.", default=True)] = "gene",
     gears: Annotated[bool, _option("One split instead: that of GEARS for this --seed.", "--gears-split")] = False,
     known: Known = None,
-    key: Annotated[str | None, _option("The column of obs with the labels.", metavar="COLUMN")] = None,
-    control: Annotated[
-        list[str] | None, _option("The label of unperturbed cells; repeatable.", metavar="LABEL")
-    ] = None,
-    separator: Annotated[str | None, _option("Between the genes of a pair. Default: found.", metavar="SIGN")] = None,
+    key: Key = None,
+    control: ControlLabels = None,
+    separator: Separator = None,
     within: Annotated[
         str | None, _option("Columns of obs: cells are compared with controls of their own group.", metavar="A,B")
     ] = None,

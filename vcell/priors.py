@@ -44,8 +44,10 @@ class Kind:
 
     def alike(self, a: Sequence[str], b: Sequence[str]) -> np.ndarray:
         "Cosines, (a, b): 1 for a gene with itself, 0 for a gene of which nothing is known with any other."
-        same = (np.array(a, dtype=object)[:, None] == np.array(b, dtype=object)[None]).astype(float)
-        return (self.of(a)[0] @ self.of(b)[0].T).toarray() * (1 - same) + same
+        found = (self.of(a)[0] @ self.of(b)[0].T).toarray()
+        number = pd.factorize(np.array([*a, *b], dtype=object))[0]
+        found[number[: len(a), None] == number[None, len(a) :]] = 1
+        return found
 
     def __repr__(self) -> str:
         return f"{self.name}: {self.rows.shape[1]:,} features of {len(self.genes):,} genes"

@@ -157,21 +157,27 @@ class _Mixture:
 _MOST = 1_000  # perturbations on which the mixture is chosen
 
 
+def _inverse(V: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    "The inverse of a kernel with noise on its diagonal, (rows, rows)."
+    lower = dpotri(np.linalg.cholesky(V + np.diag(noise)), lower=1)[0]
+    return np.tril(lower) + np.tril(lower, -1).T
+
+
 class _LeftOut:
     "How well perturbations are predicted, each from the others: half of -2 log density, up to a constant."
 
     def __init__(self, Y: np.ndarray, A: np.ndarray, noise: np.ndarray):
         self.noise, self.n_genes, self.n_values, self.scale = noise, Y.shape[1], Y.size, float(np.mean(Y**2))
         self.yy = Y @ Y.T
-        self.ya, self.aa = (Y @ A.T + A @ Y.T) / 2, A @ A.T
+        self.expecting = bool(A.any())
+        if self.expecting:
+            self.ya, self.aa = (Y @ A.T + A @ Y.T) / 2, A @ A.T
 
     def __call__(self, V: np.ndarray) -> tuple[float, float, np.ndarray]:
         "The loss of a kernel, (perturbations, perturbations), the best prior, and the gradient by the kernel."
-        root = np.linalg.cholesky(V + np.diag(self.noise))
-        W = dpotri(root, lower=1)[0]
-        W = np.tril(W) + np.tril(W, -1).T
+        W = _inverse(V, self.noise)
         precise, rest, prior = np.diag(W), self.yy, 0.0
-        if self.aa.any():
+        if self.expecting:
             ya, aa = (((W @ each) * W).sum(1) @ (1 / precise) for each in (self.ya, self.aa))
             prior = max(ya / max(aa, 1e-12), 0.0)
             rest = self.yy - 2 * prior * self.ya + prior**2 * self.aa
@@ -505,13 +511,10 @@ class Response:
     _solved: dict[str, np.ndarray] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        V = self._kernel(self.rows, self.rows)
-        V[np.diag_indices_from(V)] += self.noise
-        inverse = dpotri(np.linalg.cholesky(V), lower=1)[0]
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        inverse = _inverse(self._kernel(self.rows, self.rows), self.noise)
         off = self.measured - self._ahead(self.rows)
         weights = inverse @ off
-        scale = np.sqrt((np.einsum("pg,pg->g", off, weights) + 2) / (len(V) + 2))  # how strongly a gene answers
+        scale = np.sqrt((np.einsum("pg,pg->g", off, weights) + 2) / (len(off) + 2))  # how strongly a gene answers
         left_out = weights / np.diag(inverse)[:, None]  # what leaving a response out would be off by
         self._solved = {"inverse": inverse, "weights": weights, "scale": scale, "left_out": left_out}
 
