@@ -201,10 +201,11 @@ _KEPT = 2**28  # numbers: so many slopes are kept from one part of the cells to 
 
 
 def _terms(center: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    "`carried` for `_carry`: with own and before the counts of `state` (cells, genes) and `center`, low, gain and least."
+    "What `_carry` needs to know of `center` (genes,) and of cells by their `state`, (cells, genes): low, gain, least."
     before, own = np.expm1(center), np.expm1(state)
     gain = (own + _FLOOR) / (before + _FLOOR) * (1 + before) / (1 + own)
-    return tuple(np.ascontiguousarray(each, np.float32) for each in (-center, gain, -own / (1 + own)))  # type: ignore[return-value]
+    low, gain, least = (np.ascontiguousarray(each, np.float32) for each in (-center, gain, -own / (1 + own)))
+    return low, gain, least
 
 
 def _by_slopes(effect: Any, task: _Task) -> np.ndarray:
