@@ -304,8 +304,9 @@ th:first-child { text-align: left }
 <p class="note"><strong>Prediction, not measurement.</strong> By $kind. $worth $reach $range</p>
 <figure>$change_png<figcaption>The genes predicted to go up and down most. $std</figcaption></figure>
 <h2>The way there</h2>
-<figure>$trajectory_png<figcaption>Each point is a cell of the data, placed by its expected profile (UMAP: directions
-and gaps have no meaning). The path runs from the ring to the cross.</figcaption></figure>
+<figure>$trajectory_png<figcaption>Each point is a cell of the data, placed by its expected profile: on
+a map of all (UMAP: directions and gaps have no meaning), and near the path, which runs from the ring to the
+cross.</figcaption></figure>
 <figure>$genes_png<figcaption>The same little by little. $shape</figcaption></figure>
 <div class="wide">$top_table</div>
 <h2>Where the answer comes from, and how good such answers are</h2>
