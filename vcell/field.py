@@ -134,8 +134,8 @@ def challenge(
 ) -> Challenge:
     """Returns how near predicted cells come to measured ones, by the scores of the Virtual Cell Challenge 2026.
 
-    Raises `ModuleNotFoundError` without `cell-eval2`, `ValueError` for a screen without counts or with fewer than three
-    single perturbations.
+    Raises `ModuleNotFoundError` without `cell-eval2`, `ValueError` for a screen without counts, with fewer than three
+    single perturbations, or with too few cells to tell what a replicate would get.
 
     Examples
     --------
@@ -156,7 +156,13 @@ def challenge(
             drawn = _as_cells(screen, table, measured.cells, seed)
             scored = aggregate_metrics(compute_metrics(drawn, real, config=config))
             rows[name] = dict(zip(scored["metric"], scored["mean"], strict=True))
-        _, anchor = compute_replicate_anchor(real, config=config, base_seed=seed, n_splits=splits)
+        try:
+            _, anchor = compute_replicate_anchor(real, config=config, base_seed=seed, n_splits=splits)
+        except ValueError as error:
+            raise ValueError(
+                "Found halves of the cells in which too few genes change to stand for a replicate. Expected more cells "
+                f"of each perturbation, or stronger ones. cell-eval2 says: {error}"
+            ) from error
     rows["replicate"] = dict(zip(anchor["metric"], anchor["replicate"], strict=True))
     raw = pd.DataFrame(rows).T[list(VCC2026)].rename(columns=VCC2026).astype(float)
     return Challenge(raw.rename_axis("predictor"), len(asked))
