@@ -36,7 +36,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from .batches import Cells, Ranks, Source, gene_statistics, ranks, source_of
-from .kernels import Pattern
+from .kernels import AdamW, Pattern
 from .masking import dropout, hide, scored, visible
 from .model import Config, MaskedAutoencoder, detected_rates, read_folder, write_folder
 from .names import room_for
@@ -264,7 +264,7 @@ class _Run:
     held_out: Source
     seed: int
     model: MaskedAutoencoder
-    optimizer: torch.optim.Optimizer
+    optimizer: AdamW
     best: dict[str, Tensor]  # the weights with the least held-out error
     fingerprint: dict[str, Any]  # what must be the same when the run is resumed
     group: Ranks = field(default_factory=Ranks)
@@ -296,13 +296,13 @@ def _start(train: Source, held_out: Source, config: Config, *, seed: int, group:
     return _Run(train, held_out, seed, model, _optimizer(model), best, fingerprint, group)
 
 
-def _optimizer(model: MaskedAutoencoder) -> torch.optim.Optimizer:
+def _optimizer(model: MaskedAutoencoder) -> AdamW:
     "AdamW with weight decay on matrices only."
     config, groups = model.config, []
     for decayed in (True, False):
         parameters = [parameter for parameter in model.parameters() if (parameter.ndim > 1) == decayed]
         groups.append({"params": parameters, "weight_decay": config.weight_decay * decayed})
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate, fused=True)
+    return AdamW([group for group in groups if group["params"]], lr=config.learning_rate)
 
 
 def _digest(*parts: Any) -> str:
@@ -320,14 +320,11 @@ def _step(run: _Run, batch: Masked, *, rate: float) -> float:
         return 0.0
     for settings in run.optimizer.param_groups:
         settings["lr"] = rate
-    run.optimizer.zero_grad()
     with torch.autocast("cuda", torch.bfloat16, enabled=run.model.decoder.weight.is_cuda):
         loss = masked_loss(run.model, batch) / n_hidden
-    loss.backward()
     (value,) = run.group.sum(loss.item())
     if math.isfinite(value):
-        run.group.add_gradients(run.model.parameters())
-        run.optimizer.step()
+        run.optimizer.minimise(loss, run.group.add_gradients if run.group.world > 1 else None)
     return value
 
 # %% ../nbs/10_training.ipynb #diverged
