@@ -122,7 +122,7 @@ class Association:
         sets nor edges are used. A gene that was not measured is read from its neighbours. Raises `KeyError`.
         """
         columns = find_genes(self.readable, list(genes))
-        return self._profiled(columns, self._scores(self._read_from(columns)[1]))
+        return self._alone_and_profiled(columns)[1]
 
     def change(
         self,
@@ -153,6 +153,10 @@ class Association:
     def center(self) -> np.ndarray:
         "The mean profile of the cells that it was read from, (genes,): the logarithm of mean scaled counts."
         return np.log1p(np.asarray(self.X.expm1().mean(axis=0)).ravel())
+
+    @cached_property
+    def _kept(self) -> dict[tuple[int, ...], tuple[np.ndarray, Change]]:
+        return {}
 
     def width(self, coverage: float = 0.8) -> float:
         "How many spreads to both sides hold this share of what experiments show: 0.5, 0.8 or 0.95."
@@ -233,10 +237,17 @@ class Association:
         return Change(self._directed(columns, profile), np.sqrt(variance) * np.isfinite(self.std))
 
     def _alone_and_profiled(self, columns: np.ndarray) -> tuple[np.ndarray, Change]:
-        "The scores of genes by themselves, (held, cells), and their profiles; one pass where both are the same."
+        "The scores of genes by themselves, (held, cells), and their profiles; those of a few genes are kept once."
+        key = tuple(columns.tolist())
+        if key in self._kept:
+            return self._kept[key]
         alone, both = self._read_from(columns)
         scores = self._scores(alone)
-        return scores, self._profiled(columns, scores if both is alone else self._scores(both))
+        found = scores, self._profiled(columns, scores if both is alone else self._scores(both))
+        self._kept.clear()
+        if len(columns) <= 8:  # asked again for the next cells
+            self._kept[key] = found
+        return found
 
     def _read_from(self, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         "What each held gene is read from: itself, and itself with its neighbours; both (held, genes)."

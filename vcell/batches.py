@@ -34,11 +34,11 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 from tqdm.auto import tqdm
 
-from .cells import _held_out, _unique_names, _with_gene_names
+from .cells import _fill, _held_out, _logs, _scale, _unique_names, _with_gene_names
 from .counts import _as_csr, _check_starts, _count_layers, _count_totals, _even, _not_genes
 
 # isort: split
-from .counts import _row_blocks, _whole_counts
+from .counts import _FAST, _row_blocks, _whole_counts
 
 # isort: split
 from .cells import as_prepared
@@ -200,10 +200,6 @@ class Source(ABC):
         return f"{type(self).__name__}: {self.n_cells:,} cells x {len(self.genes):,} genes, {kind}"
 
 # %% ../nbs/09_batches.ipynb #packed-types
-def _scale(totals: np.ndarray, target_sum: float) -> np.ndarray:
-    return np.divide(target_sum, totals, out=np.zeros(len(totals)), where=totals > 0)
-
-
 def _sorted_csr(data: np.ndarray, genes: np.ndarray, indptr: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
     "A CSR matrix of arrays that are known to be sound, so that scipy need not look."
     matrix = sp.csr_matrix((data, genes, indptr), shape=shape)
@@ -221,9 +217,6 @@ def _gene_type(n_genes: int) -> Any:
     return np.uint16 if n_genes <= 2**16 else np.int32
 
 # %% ../nbs/09_batches.ipynb #gather
-_FAST: dict[str, Any] = {"nogil": True, "cache": True}
-
-
 @njit(**_FAST)
 def _gather(
     indptr: np.ndarray, genes: np.ndarray, values: np.ndarray, rows: np.ndarray, out_genes: np.ndarray, out: np.ndarray
@@ -233,34 +226,6 @@ def _gather(
     for row in rows:
         for k in range(indptr[row], indptr[row + 1]):
             out_genes[at], out[at] = genes[k], values[k]
-            at += 1
-
-
-@njit(**_FAST)
-def _gather_counts(
-    indptr: np.ndarray,
-    genes: np.ndarray,
-    counts: np.ndarray,
-    rows: np.ndarray,
-    scale: np.ndarray,
-    out_genes: np.ndarray,
-    out_counts: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    "Copies the counts of `rows`, and log1p(count * scale) of each."
-    known = np.empty(16, np.float32)
-    at = 0
-    for i in range(len(rows)):
-        known[:] = -1
-        for k in range(indptr[rows[i]], indptr[rows[i] + 1]):
-            count = np.int64(counts[k])
-            small = 0 <= count < 16
-            value = known[count] if small else np.float32(-1)
-            if value < 0:
-                value = np.float32(np.log1p(count * scale[i]))
-                if small:
-                    known[count] = value
-            out_genes[at], out_counts[at], out[at] = genes[k], count, value
             at += 1
 
 # %% ../nbs/09_batches.ipynb #packed
@@ -282,12 +247,12 @@ class _Packed:
         np.cumsum(sizes, out=indptr[1:])
         genes, values = np.empty(n_values, np.int32), np.empty(n_values, np.float32)
         shape = (len(rows), len(self.names))
+        _gather(self.indptr, self.genes, self.values, rows, genes, values)
         if self.values.dtype.kind == "f":
-            _gather(self.indptr, self.genes, self.values, rows, genes, values)
             return Cells(_sorted_csr(values, genes, indptr, shape), None, totals, keys, self.names)
-        counts, scale = np.empty(n_values, np.float32), _scale(totals, target_sum)
-        _gather_counts(self.indptr, self.genes, self.values, rows, scale, genes, counts, values)
-        X, counted = (_sorted_csr(data, genes, indptr, shape) for data in (values, counts))
+        levels = np.empty(n_values, np.float32)
+        _logs(indptr, values, _scale(totals, target_sum), levels)
+        X, counted = (_sorted_csr(data, genes, indptr, shape) for data in (levels, values))
         return Cells(X, counted, totals, keys, self.names)
 
 # %% ../nbs/09_batches.ipynb #memory-source
@@ -526,37 +491,6 @@ def _surveyed(
             found.add(tidied, rows.start, asked, min_cells)
             bar.update(rows.stop - rows.start)
     return found
-
-# %% ../nbs/09_batches.ipynb #fill
-@njit(**_FAST)
-def _fill(
-    starts: np.ndarray,  # (rows read + 1,)
-    genes: np.ndarray,
-    values: np.ndarray,
-    rows: np.ndarray,  # which of the rows read are wanted
-    column: np.ndarray,  # (genes on disk,) the number of each gene here, -1 for one that is left out
-    ends: np.ndarray,  # (wanted, 2) where the values of each go
-    in_order: bool,  # are the genes here in the order of those on disk
-    out_genes: np.ndarray,
-    out: np.ndarray,
-) -> int:
-    "Copies values of `rows` to where they go. Returns the first row that has not the expected number of them, or -1."
-    for i in range(len(rows)):
-        at, end = ends[i]
-        for k in range(starts[rows[i]], starts[rows[i] + 1]):
-            gene = column[genes[k]]
-            if gene >= 0:
-                if at == end:
-                    return i
-                out_genes[at], out[at] = gene, values[k]
-                at += 1
-        if at != end:
-            return i
-        if not in_order:
-            first = ends[i, 0]
-            order = np.argsort(out_genes[first:end])
-            out_genes[first:end], out[first:end] = out_genes[first:end][order], out[first:end][order]
-    return -1
 
 # %% ../nbs/09_batches.ipynb #filled
 @dataclass(frozen=True)

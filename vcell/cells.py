@@ -20,13 +20,14 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from numba import njit
 from scipy import sparse
 
-from .counts import _as_csr, _check_anndata, _genes_only, _is_whole, _read_values, _Values, check_matrix
+from .counts import _FAST, _PART, _as_csr, _check_anndata, _genes_only, _is_whole, _read_values, _Values
 from .names import Labels, _bare, _check_names, _nearest, _sample, _text, _undated
 
 # isort: split
-from .counts import _row_blocks
+from .counts import _row_blocks, check_matrix
 from .names import column, find_genes, is_control, kind_of, read_labels, treatment_columns, turned
 
 # %% ../nbs/02_cells.ipynb #module-names
@@ -459,12 +460,87 @@ def split(
     held = _held_out(adata.obs, by=by, fraction=fraction, seed=seed)
     return adata[~held].copy(), adata[held].copy()
 
+# %% ../nbs/02_cells.ipynb #taken
+@njit(**_FAST)
+def _sizes(starts: np.ndarray, genes: np.ndarray, column: np.ndarray) -> np.ndarray:
+    "How many values of each row are of genes whose number in `column` is not -1, (rows,)."
+    sizes = np.zeros(len(starts) - 1, np.int64)
+    for row in range(len(sizes)):
+        for k in range(starts[row], starts[row + 1]):
+            sizes[row] += column[genes[k]] >= 0
+    return sizes
+
+
+@njit(**_FAST)
+def _fill(
+    starts: np.ndarray,  # (rows there + 1,)
+    genes: np.ndarray,
+    values: np.ndarray,
+    rows: np.ndarray,  # which of the rows there are wanted
+    column: np.ndarray,  # (genes there,) the number of each gene here, -1 for one that is left out
+    ends: np.ndarray,  # (wanted, 2) where the values of each go
+    in_order: bool,  # are the genes here in the order of those there
+    out_genes: np.ndarray,
+    out: np.ndarray,
+) -> int:
+    "Copies values of `rows` to where they go. Returns the first row that has not the expected number of them, or -1."
+    for i in range(len(rows)):
+        at, end = ends[i]
+        for k in range(starts[rows[i]], starts[rows[i] + 1]):
+            gene = column[genes[k]]
+            if gene >= 0:
+                if at == end:
+                    return i
+                out_genes[at], out[at] = gene, values[k]
+                at += 1
+        if at != end:
+            return i
+        if not in_order:
+            first = ends[i, 0]
+            order = np.argsort(out_genes[first:end])
+            out_genes[first:end], out[first:end] = out_genes[first:end][order], out[first:end][order]
+    return -1
+
+
+def _taken(matrix: sparse.csr_matrix, column: np.ndarray, n_genes: int, rows: np.ndarray) -> sparse.csr_matrix:
+    """Return these rows, and the columns whose number in `column` (columns,) is not -1, as a new CSR matrix, float32.
+
+    `column` says which of the `n_genes` columns each becomes.
+    """
+    starts = np.append(0, np.cumsum(_sizes(matrix.indptr, matrix.indices, column)[rows]))
+    kind = np.int32 if starts[-1] < 2**31 else np.int64
+    genes, values = np.empty(starts[-1], kind), np.empty(starts[-1], np.float32)
+    in_order = bool((np.diff(column[column >= 0]) > 0).all())
+    ends = np.stack([starts[:-1], starts[1:]], axis=1)
+    _fill(matrix.indptr, matrix.indices, matrix.data, rows, column, ends, in_order, genes, values)
+    return sparse.csr_matrix((values, genes, starts.astype(kind)), shape=(len(rows), n_genes))
+
 # %% ../nbs/02_cells.ipynb #log-normalise
+@njit(**_FAST)
+def _logs(starts: np.ndarray, counts: np.ndarray, scale: np.ndarray, out: np.ndarray) -> None:
+    "Writes log1p(count * scale) of each stored count; `scale` is (rows,). A small count of a row is looked up."
+    known = np.empty(16, np.float32)
+    for row in range(len(starts) - 1):
+        known[:] = -1
+        for k in range(starts[row], starts[row + 1]):
+            small = 0 <= counts[k] < 16
+            value = known[np.int64(counts[k])] if small else np.float32(-1)
+            if value < 0:
+                value = np.float32(np.log1p(np.float64(counts[k]) * scale[row]))
+                if small:
+                    known[np.int64(counts[k])] = value
+            out[k] = value
+
+
+def _scale(totals: np.ndarray, target_sum: float) -> np.ndarray:
+    return np.divide(target_sum, totals, out=np.zeros(len(totals)), where=totals > 0)
+
+
 def _log_normalise(counts: sparse.csr_matrix, totals: np.ndarray, target_sum: float) -> sparse.csr_matrix:
-    "Return log1p(counts / totals * target_sum) as CSR float32; `totals` is (cells,)."
-    scale = np.divide(target_sum, totals, out=np.zeros_like(totals), where=totals > 0)
-    scaled = counts.data * np.repeat(scale, np.diff(counts.indptr))
-    return sparse.csr_matrix((np.log1p(scaled).astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
+    "Return log1p(counts / totals * target_sum) as CSR float32 in the places of `counts`; `totals` is (cells,)."
+    values = np.empty(counts.nnz, np.float32)
+    _logs(counts.indptr, counts.data, _scale(totals, target_sum), values)
+    return sparse.csr_matrix((values, counts.indices, counts.indptr), shape=counts.shape)
 
 # %% ../nbs/02_cells.ipynb #most-variable
 def _most_variable(matrix: sparse.csr_matrix, n: int) -> np.ndarray:
@@ -476,13 +552,16 @@ def _most_variable(matrix: sparse.csr_matrix, n: int) -> np.ndarray:
 
 # %% ../nbs/02_cells.ipynb #choose
 def _choose_genes(
-    normalised: sparse.csr_matrix,  # (cells, genes)
+    matrix: sparse.csr_matrix,  # (cells, genes); log-normalised where a number of genes is asked for
     names: pd.Index,
     genes: Sequence[str] | int | None,
     min_cells: int,
 ) -> np.ndarray:
     "Return the positions of the genes to keep, in their own order (a list of names: in the list's order)."
-    seen = np.bincount(normalised.indices, minlength=normalised.shape[1]) >= min_cells
+    cells = np.zeros(matrix.shape[1], np.int64)
+    for start in range(0, matrix.nnz, _PART):
+        cells += np.bincount(matrix.indices[start : start + _PART], minlength=len(cells))
+    seen = cells >= min_cells
     if genes is None:
         return np.flatnonzero(seen)
     if isinstance(genes, str):
@@ -492,7 +571,7 @@ def _choose_genes(
         )
     if isinstance(genes, int | np.integer):
         candidates = np.flatnonzero(seen)
-        return candidates[_most_variable(normalised[:, candidates], int(genes))]
+        return candidates[_most_variable(matrix[:, candidates], int(genes))]
     asked = find_genes(list(names), genes)
     rare = asked[~seen[asked]]
     if len(rare):
@@ -510,10 +589,16 @@ def _rows(values: Any, rows: np.ndarray, names: pd.Index) -> Any:
     return values.iloc[rows].set_axis(names) if isinstance(values, pd.DataFrame) else values[rows].copy()
 
 
+def _numbered(genes: np.ndarray, n: int) -> np.ndarray:
+    "The number of each of `n` genes among `genes`, (n,) int32; -1 for one that is not there."
+    column = np.full(n, -1, np.int32)
+    column[genes] = np.arange(len(genes))
+    return column
+
+
 def _assemble(
     adata: ad.AnnData,
     found: _Values,
-    normalised: sparse.csr_matrix,  # (all cells, kept genes)
     genes: np.ndarray,
     cells: np.ndarray,
     min_cells: int,
@@ -527,9 +612,13 @@ def _assemble(
     obs.index = ad.utils.make_index_unique(obs.index)
     obs["total_counts"] = found.totals[cells]
     obsm = {name: _rows(values, cells, obs.index) for name, values in adata.obsm.items()}
-    out = ad.AnnData(_as_csr(normalised[cells]), obs=obs, var=adata.var.iloc[genes].copy(), obsm=obsm)
+    X = counts = _taken(found.matrix, _numbered(genes, adata.n_vars), len(genes), cells)
     if found.is_counts:
-        out.layers["counts"] = _as_csr(found.matrix[:, genes][cells].astype(np.float32))
+        X = _log_normalise(counts, found.totals[cells], target_sum)
+        X = sparse.csr_matrix((X.data, X.indices.copy(), X.indptr.copy()), shape=X.shape)
+    out = ad.AnnData(X, obs=obs, var=adata.var.iloc[genes].copy(), obsm=obsm)
+    if found.is_counts:
+        out.layers["counts"] = counts
     out.uns = copy.deepcopy({k: v for k, v in adata.uns.items() if k not in ("log1p", "neighbors")})
     out.uns["vcell"] = {
         "source": before.get("source", "an AnnData"),
@@ -645,24 +734,27 @@ def prepare(
         )
     source, found = _read_values(_genes_only(adata), values=values, base=base, column=totals, target_sum=target_sum)
     source = _unique_names(_with_gene_names(source, names), make_unique)
-    normalised = (
-        _log_normalise(found.matrix, found.totals, target_sum) if found.is_counts else found.matrix.astype(np.float32)
-    )
-    keep = _choose_genes(normalised, source.var_names, genes, min_cells)
-    normalised = normalised[:, keep]
-    full = np.diff(normalised.indptr) > 0
+    levels = found.matrix
+    if found.is_counts and isinstance(genes, int | np.integer):
+        levels = _log_normalise(levels, found.totals, target_sum)
+    keep = _choose_genes(levels, source.var_names, genes, min_cells)
+    full = _sizes(levels.indptr, levels.indices, _numbered(keep, source.n_vars)) > 0
     if not full.any():
         raise ValueError(
             f"Nothing is left: no cell has a count in the {len(keep):,} genes seen in at least {min_cells} cells."
         )
-    return _assemble(source, found, normalised, keep, np.flatnonzero(full), min_cells, target_sum)
+    return _assemble(source, found, keep, np.flatnonzero(full), min_cells, target_sum)
 
 # %% ../nbs/02_cells.ipynb #as-prepared
 def _still_logs(X: sparse.csr_matrix, counts: sparse.csr_matrix, totals: np.ndarray, target_sum: float) -> bool:
     "Whether X is log1p of the counts scaled to `target_sum`; some rows at a time, so that no copy of X is made."
-    for rows in _row_blocks(counts.indptr, 2**20):
-        again, part = _log_normalise(counts[rows], totals[rows], target_sum), X[rows]
-        if again.nnz != part.nnz or abs(again - part).max() > 1e-4:
+    if X.nnz != counts.nnz or not np.array_equal(X.indptr, counts.indptr):
+        return False
+    for rows in _row_blocks(counts.indptr, _PART):
+        again, there = _log_normalise(counts[rows], totals[rows], target_sum), X[rows]
+        if not np.array_equal(again.indices, there.indices):
+            again.sort_indices(), there.sort_indices()
+        if not np.array_equal(again.indices, there.indices) or np.abs(again.data - there.data).max(initial=0) > 1e-4:
             return False
     return True
 
@@ -707,8 +799,9 @@ def _unversioned(names: pd.Index) -> pd.Index:
 
 def _take_columns(matrix: Any, position: np.ndarray) -> sparse.csr_matrix:
     "Return the columns of `matrix` at `position`; an empty column where it is -1."
-    padded = sparse.hstack([matrix, sparse.csr_matrix((matrix.shape[0], 1), dtype=matrix.dtype)], format="csr")
-    return _as_csr(padded[:, np.where(position < 0, matrix.shape[1], position)])
+    here, there = np.flatnonzero(position >= 0), np.full(matrix.shape[1], -1, np.int32)
+    there[position[here]] = here
+    return _taken(_as_csr(matrix), there, len(position), np.arange(matrix.shape[0]))
 
 # %% ../nbs/02_cells.ipynb #mismatch
 def _mismatch(adata: ad.AnnData, wanted: pd.Index, share: float, min_share: float) -> str:
@@ -757,7 +850,8 @@ def align(
     have = adata.var_names
     if not wanted.isin(have).all():
         have, wanted_key = _unversioned(have), _unversioned(wanted)
-        _check_names(have, "gene", "They are the same but for their versions: sum or drop them.")
+        for names in (have, wanted_key):
+            _check_names(names, "gene", "They are the same but for their versions: sum or drop them.")
     else:
         wanted_key = wanted
     position = have.get_indexer(wanted_key)

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numba import njit
 from scipy import sparse
 
 from .names import _bare, column
@@ -65,8 +66,9 @@ def _check_structure(
             f"{name}: the index arrays are {starts.dtype} and {inner.dtype}, expected integers. {_DAMAGED}"
         )
     _check_starts(starts, n_lines, min(len(inner), len(matrix.data)), name, line)
-    wrong = np.flatnonzero((inner[: starts[-1]] < 0) | (inner[: starts[-1]] >= n_other))
-    if len(wrong):
+    inner = inner[: starts[-1]]
+    if len(inner) and not 0 <= inner.min() <= inner.max() < n_other:
+        wrong = np.flatnonzero((inner < 0) | (inner >= n_other))
         at = int(np.searchsorted(starts, wrong[0], side="right")) - 1
         raise ValueError(
             f"{name}: {line} {first_row + at} has {other} index {inner[wrong[0]]}, expected 0 to {n_other - 1} "
@@ -124,6 +126,8 @@ def check_matrix(
     values = _stored(matrix)
     if values.dtype.kind not in "biuf":
         raise TypeError(f"{name} holds values of type {values.dtype}, expected integers or floats.")
+    if not values.size or (values.min() >= 0 and np.isfinite(values.max())):  # a NaN is the least and the most
+        return
     if values.dtype.kind == "f":
         bad = np.flatnonzero(~np.isfinite(values))
         if len(bad):
@@ -133,31 +137,39 @@ def check_matrix(
                 "Remove these cells or genes, or mend the step that made them."
             )
     bad = np.flatnonzero(values < 0)
-    if len(bad):
-        where = _place(matrix, bad[0], cells, genes)
-        raise ValueError(
-            f"{name}: negative values ({len(bad):,} of {len(values):,}), the first {values[bad[0]]:.4g} in {where}. "
-            "Expected counts, or log1p of normalised counts: these look scaled or centred."
-        )
+    where = _place(matrix, bad[0], cells, genes)
+    raise ValueError(
+        f"{name}: negative values ({len(bad):,} of {len(values):,}), the first {values[bad[0]]:.4g} in {where}. "
+        "Expected counts, or log1p of normalised counts: these look scaled or centred."
+    )
 
 # %% ../nbs/01_counts.ipynb #as-csr
 def _as_csr(matrix: Any) -> sparse.csr_matrix:
-    "Return a new CSR matrix of the same numbers: sorted, nothing stored twice, no stored zeros."
+    "Return the same numbers as CSR: sorted, nothing stored twice, no stored zeros; what is so already is not copied."
     if matrix.dtype == np.float16:  # scipy has no sparse form of it
         matrix = matrix.astype(np.float32)
-    csr = sparse.csr_matrix(matrix, copy=True)
+    csr = sparse.csr_matrix(matrix)
+    n = int(csr.indptr[-1])
+    if len(csr.data) == len(csr.indices) == n == np.count_nonzero(csr.data) and csr.has_canonical_format:
+        return csr
+    csr = sparse.csr_matrix(csr, copy=True)
     csr.prune()
     csr.sum_duplicates()
     csr.eliminate_zeros()
     return csr
 
 
-def _first_fraction(csr: sparse.csr_matrix) -> int | None:
+_PART = 2**20  # values that are looked at together: what is made of them on the way stays small
+
+
+def _first_fraction(matrix: Any) -> int | None:
     "Return the position of the first stored value that is not whole, or None."
-    if csr.data.dtype.kind != "f":
-        return None
-    fractions = csr.data != np.rint(csr.data)
-    return int(np.argmax(fractions)) if fractions.any() else None
+    values = _stored(matrix)
+    for start in range(0, len(values) if values.dtype.kind == "f" else 0, _PART):
+        part = values[start : start + _PART]
+        if not (whole := part == np.rint(part)).all():
+            return start + int(np.argmin(whole))
+    return None
 
 # %% ../nbs/01_counts.ipynb #is-whole
 def _is_whole(matrix: Any) -> bool:
@@ -165,24 +177,43 @@ def _is_whole(matrix: Any) -> bool:
     values = _stored(matrix)
     if values.dtype.kind not in "biuf" or not values.size or not values.max() > 0:
         return False
-    return bool(values.min() >= 0 and (values.dtype.kind != "f" or (values == np.rint(values)).all()))
+    return bool(values.min() >= 0 and _first_fraction(matrix) is None)
 
 # %% ../nbs/01_counts.ipynb #resolution
-def _resolution(
-    values: np.ndarray,  # stored log-normalised values, floats
-) -> tuple[np.ndarray, str]:
-    "Return the largest error (values,) of each value that rounding can have made, and the rounding in words."
-    x = np.abs(values.astype(np.float64))
+def _agree(values: np.ndarray, decimals: int) -> float:
+    "Minus the logarithm of the chance that values so near to multiples of a decimal are so by accident; 0: one is not."
+    evidence, eps = 0.0, float(np.finfo(values.dtype).eps)
+    for start in range(0, len(values), _PART):
+        steps = np.abs(values[start : start + _PART].astype(np.float64)) * 10.0**decimals
+        slack = eps * np.maximum(steps, 1)
+        if (np.abs(steps - np.rint(steps)) > slack).any():
+            return 0.0
+        evidence -= np.log(np.minimum(2 * slack, 1)).sum()
+    return evidence
+
+
+def _decimals(values: np.ndarray) -> int | None:
+    "To how many decimals stored values, floats, were rounded; None if to none, or to more than six."
+    few = values[:: max(1, len(values) // 10_000)]
+    found = (number for number in range(1, 7) if _agree(few, number) and _agree(values, number) > 20)
+    return next(found, None)
+
+
+def _error(values: np.ndarray, decimals: int | None) -> np.ndarray:
+    "The largest error (values,) of each stored value that rounding can have made."
     precision = max(float(np.finfo(values.dtype).eps), float(np.finfo(np.float32).eps))
-    arithmetic = 2 * precision * np.maximum(x, 1)  # scaling and log1p were done in float32 by most programs
-    for decimals in range(1, 7):
-        steps = x * 10.0**decimals
-        slack = np.finfo(values.dtype).eps * np.maximum(steps, 1)
-        if slack.max(initial=0) < 0.1 and (np.abs(steps - np.rint(steps)) <= slack).all():
-            return 0.5 * 10.0**-decimals + arithmetic, f"rounded to {decimals} decimals"
-    return arithmetic, f"stored as {values.dtype}"
+    arithmetic = 2 * precision * np.maximum(np.abs(values.astype(np.float64)), 1)  # most programs work in float32
+    return arithmetic + (0.0 if decimals is None else 0.5 * 10.0**-decimals)
+
+
+def _rounding_words(values: np.ndarray, decimals: int | None) -> str:
+    return f"stored as {values.dtype}" if decimals is None else f"rounded to {decimals} decimals"
 
 # %% ../nbs/01_counts.ipynb #fit-unit
+_FAST: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+
+
+@njit(**_FAST)
 def _fit_unit(
     y: np.ndarray,  # (values,) expm1 of the stored values, cell after cell, each cell with at least one
     error: np.ndarray,  # (values,) largest error of y
@@ -193,23 +224,33 @@ def _fit_unit(
 
     A cell fits if one unit explains all of its values within their errors.
     """
-    starts = np.cumsum(sizes) - sizes
-    smallest = np.minimum.reduceat(y, starts)
-    unit, spread = smallest / divisor, np.minimum.reduceat(error, starts) / smallest
-    for _ in range(8):
-        wide = np.repeat(unit, sizes)
-        counts = np.maximum(np.rint(y / wide), 1)
-        certain = counts * np.repeat(spread, sizes) + error / wide < 0.4
-        low = np.maximum.reduceat(np.where(certain, (y - error) / counts, 0), starts)
-        high = np.minimum.reduceat(np.where(certain, (y + error) / counts, np.inf), starts)
-        known = np.isfinite(high) & (low > 0)
-        unit = np.where(known, (low + np.where(known, high, 0)) / 2, unit)
-        spread = np.where(known, np.maximum(high - low, 0) / (2 * unit), spread)
-    wide = np.repeat(unit, sizes)
-    counts = np.maximum(np.rint(y / wide), 1)
-    tolerance = error / wide + counts * np.repeat(spread, sizes)
-    near = np.abs(y / wide - counts) <= tolerance * (1 + 1e-9)
-    return counts, tolerance, unit, spread, np.logical_and.reduceat(near, starts) & (low <= high)
+    counts, tolerance = np.empty(len(y)), np.empty(len(y))
+    units, spreads, fits = np.empty(len(sizes)), np.empty(len(sizes)), np.empty(len(sizes), np.bool_)
+    start = 0
+    for cell in range(len(sizes)):
+        own = slice(start, start + sizes[cell])
+        least = y[own].min()
+        unit, spread, low, high = least / divisor, error[own].min() / least, 0.0, np.inf
+        for _ in range(8):
+            before, low, high = unit, 0.0, np.inf
+            for k in range(own.start, own.stop):
+                count = max(np.rint(y[k] / unit), 1.0)
+                if count * spread + error[k] / unit < 0.4:  # certain
+                    low, high = max(low, (y[k] - error[k]) / count), min(high, (y[k] + error[k]) / count)
+            if not (low > 0 and high < np.inf):
+                break
+            unit, wide = (low + high) / 2, spread
+            spread = max(high - low, 0.0) / (2 * unit)
+            if unit == before and spread == wide:
+                break
+        fit = low <= high
+        for k in range(own.start, own.stop):
+            counts[k] = max(np.rint(y[k] / unit), 1.0)
+            tolerance[k] = error[k] / unit + counts[k] * spread
+            fit &= abs(y[k] / unit - counts[k]) <= tolerance[k] * (1 + 1e-9)
+        units[cell], spreads[cell], fits[cell] = unit, spread, fit
+        start = own.stop
+    return counts, tolerance, units, spreads, fits
 
 # %% ../nbs/01_counts.ipynb #forms
 Form: TypeAlias = float | str  # the base of a logarithm, "scaled" (no logarithm was taken) or "twice" (natural, twice)
@@ -280,7 +321,7 @@ class Lattice:
 
     holds: bool  # every cell fits, and the test had power
     why: str  # in words
-    counts: sparse.csr_matrix | None  # (cells, genes) whole numbers, float32; None if it does not hold
+    counts: sparse.csr_matrix | None  # (cells, genes) whole numbers, float32, in the places of the matrix; None if not
     unit: np.ndarray  # (cells,) expm1 of the value that one count has; NaN for an empty cell
     spread: np.ndarray  # (cells,) relative uncertainty of the unit
     n_uncertain: int = 0  # counts so large that the file's rounding leaves the last digit open
@@ -295,7 +336,7 @@ def recover_counts(
     base: Form = np.e,  # of the logarithm; "scaled": none was taken; "twice": it was taken twice
     rounding: float | None = None,  # largest error of a stored value; None: what its digits tell
     cells: Sequence[str] | None = None,  # names for the answer
-    block: int = 5_000_000,  # about how many stored values are looked at together; bounds the memory
+    block: int = 500_000,  # about how many stored values are looked at together; bounds the memory
 ) -> Lattice:
     """Return a `Lattice`: the counts behind a normalised matrix, if it has them.
 
@@ -316,29 +357,29 @@ def recover_counts(
     csr = _as_csr(matrix)
     if csr.data.dtype.kind != "f":
         csr = csr.astype(np.float64)
-    error, digits = _resolution(csr.data) if rounding is None else (np.full(csr.nnz, rounding), f"within {rounding:g}")
-    values, slope = _unlogged(csr.data, base)
-    error = error * slope
+    decimals = _decimals(csr.data) if rounding is None else None
+    digits = _rounding_words(csr.data, decimals) if rounding is None else f"within {rounding:g}"
     unit, spread = np.full((2, csr.shape[0]), np.nan)
-    counts, certain, above = np.empty(csr.nnz, np.float32), np.zeros(csr.nnz, bool), np.zeros(csr.nnz, bool)
-    n_uncertain = 0
+    counts, n_uncertain, proven, testable = np.empty(csr.nnz, np.float32), 0, 0, 0
     for rows in _row_blocks(csr.indptr, block):
         part = slice(csr.indptr[rows.start], csr.indptr[rows.stop])
-        sizes = np.diff(csr.indptr[rows.start : rows.stop + 1])
-        c, tolerance, unit[rows], spread[rows], fits = _fit_cells(values[part], error[part], sizes)
+        sizes, stored = np.diff(csr.indptr[rows.start : rows.stop + 1]), csr.data[part]
+        values, slope = _unlogged(stored, base)
+        error = (_error(stored, decimals) if rounding is None else rounding) * slope
+        c, tolerance, unit[rows], spread[rows], fits = _fit_cells(values, error, sizes)
         if not fits.all():
             first, bad = rows.start + int(np.argmin(fits)), int(np.sum(~fits))
             which = f"row {first}" if cells is None else f"cell {cells[first]!r}"
             why = f"{which} is not on a lattice, nor are {bad - 1:,} others near it ({digits})"
             return Lattice(False, why, None, unit, spread)
-        counts[part], certain[part] = c, tolerance < 0.25
-        above[part] = c > np.repeat(np.rint(_least(values[part], sizes) / unit[rows]), sizes)
+        counts[part] = c
+        above = c > np.repeat(np.rint(_least(values, sizes) / unit[rows]), sizes)
+        proven, testable = proven + int((above & (tolerance < 0.25)).sum()), testable + int(above.sum())
         n_uncertain += int((tolerance >= 0.5).sum())
-    proven, testable = int((certain & above).sum()), int(above.sum())
     why = f"{proven:,} of {testable:,} values above the smallest of their cell are certain ({digits})"
     if proven < max(20, testable / 2) or n_uncertain > csr.nnz / 1000:
         return Lattice(False, f"too coarse to tell: {why}", None, unit, spread)
-    found = sparse.csr_matrix((counts, csr.indices.copy(), csr.indptr.copy()), shape=csr.shape)
+    found = sparse.csr_matrix((counts, csr.indices, csr.indptr), shape=csr.shape)
     return Lattice(True, f"all {csr.shape[0]:,} cells fit, {why}", found, unit, spread, n_uncertain)
 
 # %% ../nbs/01_counts.ipynb #check-anndata
@@ -578,8 +619,7 @@ def _whole_counts(
         _log.warning(
             "%s: %s of %s values were not whole numbers and are rounded", name, f"{n_fractions:,}", f"{csr.nnz:,}"
         )
-        csr.data = np.rint(csr.data)
-        csr.eliminate_zeros()
+        csr = _as_csr(sparse.csr_matrix((np.rint(csr.data), csr.indices, csr.indptr), shape=csr.shape))
     if csr.data.max(initial=0) > 2**24:
         where = _place(csr, int(csr.data.argmax()), cells, genes)
         raise ValueError(
@@ -621,8 +661,12 @@ def _from_counts(adata: ad.AnnData, matrix: Any, name: str, column: str | None, 
 # %% ../nbs/01_counts.ipynb #seen-as
 def _sums(csr: sparse.csr_matrix, form: Form) -> np.ndarray:
     "The sum (cells,) of each cell on the scale of counts."
-    back = sparse.csr_matrix((_unlogged(csr.data, form)[0], csr.indices, csr.indptr), shape=csr.shape)
-    return np.asarray(back.sum(axis=1)).ravel()
+    sums = np.zeros(csr.shape[0])
+    for rows in _row_blocks(csr.indptr, _PART):
+        back = csr[rows]
+        back.data = _unlogged(back.data, form)[0]
+        sums[rows] = np.asarray(back.sum(axis=1)).ravel()
+    return sums
 
 
 def _seen_as(csr: sparse.csr_matrix, form: Form, cells: Sequence[str] | None = None) -> Lattice:
@@ -632,7 +676,7 @@ def _seen_as(csr: sparse.csr_matrix, form: Form, cells: Sequence[str] | None = N
     y, slope = _unlogged(some.data, form)
     if not np.isfinite(y).all() or y.max(initial=0) > _LARGEST:
         return Lattice(False, "no count is as large as this would be", None, np.array([]), np.array([]))
-    if not _fit_cells(y, _resolution(some.data)[0] * slope, np.diff(some.indptr))[-1].all():
+    if not _fit_cells(y, _error(some.data, _decimals(some.data)) * slope, np.diff(some.indptr))[-1].all():
         return recover_counts(some, base=form, cells=None if cells is None else [cells[row] for row in rows])
     lattice = recover_counts(csr, base=form, cells=cells)
     if lattice.holds and form == "scaled":
@@ -653,7 +697,9 @@ def _from_lattice(
     some = _source_totals(lattice.unit[full], lattice.spread[full], sums[full], scaled_sums[full], obs[full], column)
     totals, factor = np.zeros(len(full)), np.ones(len(full))
     totals[full], factor[full], words = some
-    counts = sparse.csr_matrix(sparse.diags(factor) @ lattice.counts, dtype=np.float32)
+    counts = lattice.counts
+    if (factor != 1).any():
+        counts = sparse.csr_matrix(sparse.diags(factor) @ counts, dtype=np.float32)
     why = f"on a lattice as {_form_words(form)}: {lattice.why}"
     found = _Values(counts, "recovered", totals, words, why)
     _log.info("counts recovered from %s: %s; totals: %s", _form_words(form), lattice.why, words)
@@ -670,9 +716,10 @@ def _from_log(
     adata: ad.AnnData, csr: sparse.csr_matrix, form: Form, column: str | None, target_sum: float, why: str
 ) -> _Values:
     "Return natural logarithms of values in a form, scaled to `target_sum` where their own sums are even."
-    y, sums = _unlogged(csr.data, form)[0], _sums(csr, form)
+    sums = _sums(csr, form)
     targets = _even(sums)
     scaled = targets is not None and abs(np.nanmedian(targets) / target_sum - 1) > 0.01
+    y = csr.data if form == np.e and not scaled else _unlogged(csr.data, form)[0]
     if targets is not None and scaled:
         scale = np.nan_to_num(target_sum / targets, nan=1.0)
         y, sums = y * np.repeat(scale, np.diff(csr.indptr)), sums * scale

@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from tqdm.auto import tqdm
 
 from .batches import Cells, cells_of
-from .cells import align
+from .cells import align, as_prepared
 from .masking import hide, visible
 from .model import MaskedAutoencoder, Poisson, detected_rates, expected_log1p
 from .names import column, plain, room_for
@@ -29,7 +29,7 @@ from .training import predict_hidden
 
 # %% ../nbs/11_evaluation.ipynb #cells-for
 def cells_for(model: MaskedAutoencoder, adata: AnnData) -> AnnData:
-    """The cells with the model's genes, in its order.
+    """The cells with the model's genes, in its order; the matrix of cells that have them so is shared.
 
     Raises `ValueError` if they were normalised otherwise, or lack counts.
 
@@ -38,7 +38,13 @@ def cells_for(model: MaskedAutoencoder, adata: AnnData) -> AnnData:
     >>> cells_for(model, adata).n_vars == len(model.genes)
     True
     """
-    adata = align(adata, model.genes)
+    adata = as_prepared(adata)
+    if list(adata.var_names) == model.genes:
+        whole = AnnData(adata.X, obs=adata.obs, var=adata.var.assign(missing=False), uns=adata.uns)
+        whole.obsm, whole.layers = adata.obsm, adata.layers
+        adata = whole
+    else:
+        adata = align(adata, model.genes)
     found = adata.uns["vcell"]
     if not np.isclose(found["target_sum"], model.target_sum):
         raise ValueError(

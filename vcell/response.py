@@ -30,6 +30,7 @@ from .names import column, find_genes, named, room_for
 from .priors import Kind, Knowledge, knowledge, named_as
 from .scoring import Predictor
 from .screen import Effects, effects, load_screen, targets
+from .style import QUIET, UP, styled
 
 log = logging.getLogger("vcell")
 
@@ -871,6 +872,7 @@ class Response:
             f"held {np.mean(inside):.0%} of the changes ({min(inside):.0%} to {max(inside):.0%} by perturbation)."
         )
 
+    @styled
     def plot(self, perturbation: str, n: int = 20, *, coverage: float = 0.8, ax: Axes | None = None) -> Axes:
         "The `n` genes that would change most, with their intervals. Returns the Axes."
         import matplotlib.pyplot as plt
@@ -881,11 +883,10 @@ class Response:
         ax = ax or plt.subplots(figsize=(5, 0.2 * len(table) + 0.9), layout="constrained")[1]
         names = [named(gene) for gene in table.index]
         ax.hlines(names, table["low"], table["high"], color="0.75", lw=2)
-        ax.plot(table["change"], names, "o", color="#d1701f", ms=4)
-        ax.axvline(0, color="0.7", lw=0.8)
-        ax.tick_params(axis="y", labelsize=7)
+        ax.plot(table["change"], names, "o", color=UP, ms=4)
+        ax.axvline(0, color=QUIET, lw=0.8)
         explained = self.explained([perturbation]).iloc[0]
-        ax.set_title(f"{named(perturbation)}: the screen explains {explained:.0%}", fontsize=9)
+        ax.set_title(f"{named(perturbation)}: the screen explains {explained:.0%}")
         ax.set_xlabel(f"predicted change, {coverage:.0%} interval")
         return ax
 
