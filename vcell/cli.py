@@ -628,7 +628,9 @@ def learn_command(
         told = knowledge(*(_columns(known) or []), progress=not quiet)
         options: dict[str, Any] = {"key": key, "control": control, "separator": separator, "progress": not quiet}
         adata = load_screen(screen, **options, **_read_options(read))
-        found = fit_response(adata, told, context=context, strength=strength, min_cells=min_cells)
+        found = fit_response(
+            adata, told, context=context, strength=strength, min_cells=min_cells, progress=not quiet
+        )
         found.save(out, overwrite=overwrite)
         names = list(dict.fromkeys(found.perturbations))
         facts = {"out": out, "perturbations": len(names), "contexts": found.contexts, "genes": len(found.genes)}

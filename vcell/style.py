@@ -120,6 +120,14 @@ def label_ends(ax: Axes, ends: Iterable[tuple[float, float, str, str]]) -> None:
 _AROUND = [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)]
 
 
+def _extent(ax: Axes, text: str, size: float) -> np.ndarray:
+    "Width and height of a text in pixels."
+    probe = ax.text(0, 0, text, fontsize=size)
+    extent = probe.get_window_extent().size
+    probe.remove()
+    return np.asarray(extent)
+
+
 def label_points(ax: Axes, points: np.ndarray, names: Sequence[str], *, size: float = 7) -> list[str]:
     "Writes names beside points (n, 2), the most important first, none over another or a point. Returns those written."
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]  # so that the layout is known
@@ -128,7 +136,7 @@ def label_points(ax: Axes, points: np.ndarray, names: Sequence[str], *, size: fl
     taken = np.column_stack([at - 2.5 * scale, at + 2.5 * scale])  # left, bottom, right, top of each point
     written: list[str] = []
     for (x, y), name, point in zip(at, names, points, strict=True):
-        half = np.array([0.31 * size * len(str(name)), 0.55 * size]) * scale
+        half = _extent(ax, named(name), size) / 2
         for way in (np.array(each) * distance for distance in (1, 2.4) for each in _AROUND):
             centre = np.array([x, y]) + way * (half + 5 * scale)
             box = np.r_[centre - half, centre + half]
