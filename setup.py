@@ -61,6 +61,7 @@ setup(
     python_requires=f">={cfg['min_python']},<{cfg['max_python']}",
     install_requires=cfg["requirements"].split(),
     extras_require=extras,
-    entry_points={"console_scripts": cfg["console_scripts"].split()},
+    # by the second nbdev finds what a name in backticks stands for, and where its code is
+    entry_points={"console_scripts": cfg["console_scripts"].split(), "nbdev": ["vcell=vcell._modidx:d"]},
     zip_safe=False,
 )

@@ -5,6 +5,7 @@
 
 import ast
 import json
+import os
 import re
 import sys
 from collections import Counter
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from configparser import ConfigParser
 from importlib import import_module, metadata
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 NBS, PACKAGE = Path("nbs"), Path("vcell")
@@ -151,16 +153,10 @@ def requirements() -> Iterator[str]:
     )
 
 
-def is_check(node: ast.AST) -> bool:
-    """An assert statement, or a call such as np.testing.assert_allclose, pytest.raises, test_eq."""
-    if not isinstance(node, ast.Call):
-        return isinstance(node, ast.Assert)
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    return name.startswith(("assert_", "test_")) or name in {"raises", "ExceptionExpected"}
-
-
 def count() -> None:
     """Print how many notebooks and assertions there are; those in cells left out by default are counted apart."""
+    from vcell_pages import is_check
+
     skipped_flags, run, skipped = set(settings()["tst_flags"].split()), 0, 0
     for path in notebooks():
         for cell in cells(path):
@@ -191,8 +187,87 @@ def tested(log: str, rc: str) -> None:
         print(f"{len(started) - failed} passed, {failed} failed")
 
 
+def output_of(page: Path) -> str:
+    """The name under which the site has a page: nbdev drops the number of a chapter."""
+    named = re.search(r"(?m)^output-file: (\S+)$", source(cells(page)[0]))
+    return str(Path(*page.parts[1:]).parent / (named[1] if named else page.stem + ".html"))
+
+
+def anchors_of(page: Path) -> set[str]:
+    """What a link to a page can point at, as pandoc names headings."""
+    found = set()
+    for heading in re.findall(r"(?m)^#{1,6} +(.+?)\s*$", "\n".join(texts(cell) for cell in cells(page))):
+        given = re.search(r"\{#([^}\s]+)", heading)
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)|[^\w\s.-]", r"\1", heading).strip().lower()
+        found.add((given[1] if given else re.sub(r"^[^a-z]+|\s+", lambda m: "-" if m[0].isspace() else "", plain)).lower())
+    return found
+
+
+def texts(cell: dict[str, Any]) -> str:
+    """What a cell of a page says in Markdown."""
+    said = ["".join(each.get("data", {}).get("text/markdown", "")) for each in cell.get("outputs", [])]
+    return "\n".join([source(cell), *said] if cell["cell_type"] == "markdown" else said)
+
+
+NOISE = re.compile(r"Traceback \(most recent|\w+Warning: |<Figure size [^>]*>$|/tmp/\w+|/ipykernel_\d+|site-packages/")
+FENCED = re.compile(r"(?ms)^ *```.*?^ *```$|`[^`\n]*`")
+
+
+def links(root: Path) -> Iterator[str]:
+    """Every link of a page leads somewhere: to a notebook that is there, to an entry, to a file of the repository."""
+    pages = {path: root / path.relative_to(NBS) for path in notebooks() if (root / path.relative_to(NBS)).exists()}
+    anchors = {output_of(page): anchors_of(page) for page in pages.values()}
+    site, git = settings()["doc_host"] + settings()["doc_baseurl"] + "/", settings()["git_url"] + "/blob/"
+    for path, page in pages.items():
+        for cell in cells(page):
+            text, where = texts(cell), f"{path}: the cell {cell.get('id')!r}"
+            if re.search(r"\[\[|\]\(\S*\[", FENCED.sub("", text)) and "[[`" in text:
+                yield f"{where} has a link in a link: write a name in plain backticks."
+            if any("](http" in block for block in re.findall(r"(?ms)^```python$.*?^```$", text)):
+                yield f"{where} has a link inside of code."
+            for target in re.findall(r"\]\(([^)\s]+)\)", FENCED.sub("", text)):
+                address, _, anchor = target.partition("#")
+                if address.startswith(site):
+                    name = address.removeprefix(site)
+                    if name not in anchors or (anchor and anchor not in anchors[name]):
+                        yield f"{where} links to {target}, which no page has."
+                elif address.startswith(git):
+                    if not Path(address.removeprefix(git).partition("/")[2]).exists():
+                        yield f"{where} links to {target}, which is not in the repository."
+                elif not re.match(r"[a-z]+:", address) and address:
+                    file = path.parent / address
+                    if address.endswith(".html"):
+                        yield f"{where} links to {target}: link to the notebook, the site drops its number."
+                    elif not file.exists():
+                        yield f"{where} links to {target}, which does not exist."
+                    elif anchor and file.suffix == ".ipynb":
+                        there = anchors[output_of(root / Path(os.path.normpath(file)).relative_to(NBS))]
+                        if anchor.lower() not in there:
+                            yield f"{where} links to {target}: that page has no such heading."
+
+
+def undocumented() -> Iterator[str]:
+    """Everything public in the modules has a docstring whose first paragraph is one line, so that it reads as a title."""
+    from vcell_pages import public_members
+
+    for file in sorted(PACKAGE.glob("[!_]*.py")):
+        module = import_module(f"vcell.{file.stem}")
+        for name, each in vars(module).items():
+            if name.startswith("_") or getattr(each, "__module__", "") != module.__name__ or not callable(each):
+                continue
+            if not isinstance(each, type | FunctionType):
+                continue
+            members = public_members(each) if isinstance(each, type) else {}
+            docs_of = {name: each.__doc__} | {f"{name}.{key}": one.__doc__ for key, one in members.items()}
+            for what, doc in docs_of.items():
+                if not doc:
+                    yield f"vcell.{file.stem}.{what} has no docstring."
+                elif len(doc.strip().partition("\n\n")[0].splitlines()) > 1:
+                    yield f"vcell.{file.stem}.{what}: the first paragraph of its docstring is longer than a line."
+
+
 def docs(folder: str) -> Iterator[str]:
-    """Every notebook became a page that renders without an error in it, and every public name is documented on one."""
+    """Every notebook became a page without errors, noise or dead links, and everything public is documented."""
     from nbconvert import HTMLExporter
 
     root, shown = Path(folder), set()
@@ -202,14 +277,23 @@ def docs(folder: str) -> Iterator[str]:
             yield f"{page} is missing: nbdev_proc_nbs made no page of {path}."
             continue
         for cell in cells(page):
-            outputs = cell.get("outputs", [])
+            outputs, where = cell.get("outputs", []), f"{path}: the cell {cell.get('id')!r}"
             if any(output["output_type"] == "error" for output in outputs):
-                yield f"{path}: the cell {cell.get('id')} shows an error on its page."
+                yield f"{where} shows an error on its page."
             name = re.search(r"(?m)^show_doc\(\s*([\w.]+)", source(cell))
             if name and any("text/markdown" in output.get("data", {}) for output in outputs):
                 shown.add(name[1].split(".")[-1])
+            for output in outputs:
+                data = output.get("data", {})
+                plain = "".join(output.get("text", [])) or ("" if len(data) > 1 else "".join(data.get("text/plain", [])))
+                noise = NOISE.search(plain)
+                if noise:
+                    yield f"{where} shows {noise[0]!r}, which is nothing for a reader."
+                if "image/png" in data and "fig-alt" not in source(cell):
+                    yield f"{where} has a picture without a text for who cannot see it (fig-alt)."
         html, _ = HTMLExporter().from_filename(str(page))
         print(f"{page}: {len(html) // 1024} kB of HTML")
+    yield from links(root)
     public = getattr(import_module("vcell"), "__all__", None)
     if not public:
         yield "vcell has no __all__: it says which names are public."

@@ -67,6 +67,7 @@ def from_top(match: re.Match[str]) -> str:
 def build() -> tuple[str, dict[str, bytes]]:
     """The text of README.md, and the pictures by file name."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
+    given = {cell.id: cell.source for cell in notebook.cells}
     notebook.cells = [cell for cell in map(visible, notebook.cells) if cell is not None]
     notebook.metadata["language_info"] = {"name": "python"}  # nbdev_clean takes it out
     exporter = MarkdownExporter()
@@ -81,8 +82,10 @@ def build() -> tuple[str, dict[str, bytes]]:
         # named after the cell's id, so that a cell more or less at the top renames nothing
         index, number, suffix = re.search(r"cell_(\d+)_(\d+)(\.\w+)$", old).groups()
         new = f"{notebook.cells[int(index)].id}-{number}{suffix}"
-        text = text.replace(f"]({old})", f"]({PICTURES.name}/{new})")
+        said = re.search(r'(?m)^#\| fig-alt: "(.*)"$', given[notebook.cells[int(index)].id])
+        text = text.replace(f"![png]({old})", f"![{said[1] if said else 'png'}]({PICTURES.name}/{new})")
         pictures[new] = content
+    text = re.sub(r"(?m)^:::.*\n", "", text)  # boxes of the site
     text = re.sub(r"(\]\()([^)\s]+)", from_top, text)
     text = re.sub(r'(<img [^>]*?src=")([^"]+)', from_top, text)
     text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)

@@ -14,6 +14,7 @@ _HOME = {
     "scan": "scans", "Scan": "scans", "knowledge": "priors",
     "load_screen": "screen", "effects": "screen", "effects_from_table": "screen", "benchmark": "scoring",
     "fit_response": "response", "fit_calls": "response", "Response": "response", "explore": "explorer",
+    "draw_counts": "response", "ScreenModel": "response", "challenge": "field", "dynamic_range": "field",
 }  # fmt: skip
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from .cells import prepare, split
     from .evaluation import Report, evaluate, impute
     from .explorer import explore
+    from .field import challenge, dynamic_range
     from .files import load, look
     from .map import CellMap, embed
     from .model import Config, MaskedAutoencoder, load_model
     from .perturbation import Network, Trajectory, perturb, trajectory
     from .priors import knowledge
-    from .response import Response, fit_calls, fit_response
+    from .response import Response, ScreenModel, draw_counts, fit_calls, fit_response
     from .scans import Scan, scan
     from .scoring import benchmark
     from .screen import effects, effects_from_table, load_screen
@@ -38,7 +40,7 @@ __all__ = [
     "evaluate", "Report", "impute", "embed", "CellMap",
     "associate", "Association", "Network", "perturb", "trajectory", "Trajectory", "scan", "Scan",
     "knowledge", "load_screen", "effects", "effects_from_table", "fit_response", "fit_calls", "Response", "benchmark",
-    "explore",
+    "draw_counts", "ScreenModel", "challenge", "dynamic_range", "explore",
 ]  # fmt: skip
 
 

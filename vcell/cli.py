@@ -651,6 +651,7 @@ def predict_command(
     context: Annotated[str | None, _option("A context of the screen. Default: the mean of all.")] = None,
     strength: Annotated[float, _option("1 is the largest that was measured.", default=True)] = 1.0,
     coverage: Annotated[float, _option("Of the interval.", default=True)] = 0.8,
+    counts: Annotated[bool, _option("Of --cells: write raw counts, drawn.", "--counts")] = False,
     out: Annotated[Path | None, _option("File for all genes (.csv), or for the moved cells (.h5ad).")] = None,
     top: Annotated[int, _option("How many genes to print.", default=True, min=1)] = 20,
     read: ReadAs = None,
@@ -674,8 +675,9 @@ def predict_command(
             if out is not None and out.suffix != ".h5ad":
                 raise ValueError(f"Found --out {out} with --cells. Expected a name that ends in .h5ad.")
             untreated = _read(str(cells), read=read, quiet=quiet)
-            moved = found.predict(asked, untreated, strength=strength)
-            mean = moved.to_df("delta").mean().rename("change").rename_axis("gene").to_frame()
+            moved = found.predict(asked, untreated, strength=strength, counts=counts)
+            shown = found.predict(asked, untreated, strength=strength) if counts else moved
+            mean = shown.to_df("delta").mean().rename("change").rename_axis("gene").to_frame()
             head = mean.loc[mean["change"].abs().nlargest(top).index]
             text = f"{asked[0]}: the mean change of {moved.n_obs:,} cells\n\n{head.round(3).to_string()}"
             if out is not None:
@@ -696,6 +698,7 @@ def predict_command(
 @app.command("benchmark", epilog=_examples(
     "vcell benchmark norman --kind pair --knowledge go --out norman-pairs",
     "vcell benchmark screen.h5ad --key guide_target --control NT --knowledge go",
+    "vcell benchmark screen.h5ad --knowledge go,string --preset vcc2026",
 ))  # fmt: skip
 def benchmark_command(
     screen: ScreenFile,
@@ -714,6 +717,9 @@ def benchmark_command(
     folds: Annotated[
         int | None, _option("Leave out so many groups in turn. Default: ten above 200, else one at a time.", min=2)
     ] = None,
+    preset: Annotated[
+        str | None, _option("The field's scores instead, of predicted cells as counts: vcc2026.", metavar="NAME")
+    ] = None,
     fast: Annotated[bool, _option("Welch's test instead of Wilcoxon's.", "--fast")] = False,
     out: Annotated[Path | None, _option("Folder for scorecard.json, scores.csv and scores.png.")] = None,
     seed: Seed = 0,
@@ -727,6 +733,8 @@ def benchmark_command(
     Every perturbation is predicted from the others, by baselines and by a model of responses, and scored against what
     was measured."""
     with _session(quiet=quiet, debug=debug):
+        if preset not in (None, "vcc2026") or (preset and (gears or kind != "gene")):
+            raise ValueError(f"Found --preset {preset}. Expected vcc2026, of genes left out in turn.")
         _screen_there(screen, key, *(_columns(within) or []))
         from vcell.association import associate
         from vcell.priors import knowledge
@@ -736,7 +744,7 @@ def benchmark_command(
         from vcell.study import ready, results
 
         if out is not None:
-            ready(out, _CARD, overwrite=overwrite)
+            ready(out, _CARD if preset is None else _CHALLENGE, overwrite=overwrite)
         told = knowledge(*(_columns(known) or []), progress=not quiet)
         sets, edges = told.sets or None, None if told.edges.empty else told.edges
         choice: dict[str, Any] = _read_options(read) | ({} if n_genes is None else {"genes": n_genes})
@@ -745,6 +753,9 @@ def benchmark_command(
         if sets is not None and kind == "gene":  # what the control cells say, where the screen says nothing
             ahead = associate(adata, sets=sets, edges=edges, remove=_columns(remove))
             ours["response, from association"] = response(told, prior=ahead)
+        if preset is not None:
+            _show_challenge(adata, ours, out, folds=folds, seed=seed, overwrite=overwrite, quiet=quiet, as_json=json_)
+            return
         if gears and "condition" not in adata.obs:
             raise KeyError(
                 "Did not find obs['condition'], the labels that GEARS splits by. Take a screen that GEARS made."
@@ -761,7 +772,27 @@ def benchmark_command(
         _show(json.loads(card.to_json()) | {"out": out}, text, as_json=json_)
 
 
+def _show_challenge(
+    screen: "AnnData", ours: dict[str, Any], out: Path | None, *, overwrite: bool, quiet: bool, as_json: bool,
+    **how: Any,
+) -> None:  # fmt: skip
+    "The scores of the challenge, shown and written."
+    from vcell.field import challenge
+    from vcell.scoring import mean_change
+    from vcell.study import results
+
+    card = challenge(screen, {"mean of others": mean_change} | ours, progress=not quiet, **how)
+    if out is not None:
+        with results(out, _CHALLENGE, overwrite=overwrite) as folder:
+            card.scaled.to_csv(folder / "scaled.csv")
+            card.raw.to_csv(folder / "raw.csv")
+    written = "" if out is None else f"\n\nThe scores are in {out}."
+    facts = {"verdict": card.verdict, "scaled": _records(card.scaled), "raw": _records(card.raw), "out": out}
+    _show(facts, f"{card!r}{written}", as_json=as_json)
+
+
 _CARD = ("scorecard.json", "scores.csv", "scores.png")
+_CHALLENGE = ("scaled.csv", "raw.csv")
 
 
 def _write_card(card: "Scorecard", folder: Path) -> None:

@@ -17,12 +17,14 @@ import scipy.sparse as sp
 import torch
 from anndata import AnnData
 from matplotlib.axes import Axes
+from scipy.linalg import orthogonal_procrustes
 
 from .batches import cells_of
 from .cells import label_column
 from .evaluation import cells_for, profiles_of
 from .model import MaskedAutoencoder
 from .names import column, named
+from .style import styled
 
 # %% ../nbs/12_map.ipynb #colors
 _MUTED = "#cc6677 #332288 #ddcc77 #117733 #88ccee #882255 #44aa99 #999933 #aa4499".split()
@@ -48,6 +50,15 @@ def group_colors(names: Iterable[object]) -> dict[str, str]:
     return colors
 
 # %% ../nbs/12_map.ipynb #cell-map
+_PROFILES = {"predicted": "expected", "original": "measured"}
+
+
+def _turned(points: np.ndarray, towards: np.ndarray) -> np.ndarray:
+    "Points (cells, 2) turned or mirrored so that each is near its place on another map: UMAP has no directions."
+    center = points.mean(0)
+    return (points - center) @ orthogonal_procrustes(points - center, towards - towards.mean(0))[0] + center
+
+
 @dataclass(repr=False)
 class CellMap:
     """Predicted profiles on a plane, and the way to put further ones there. `embed` makes one.
@@ -116,6 +127,7 @@ class CellMap:
         "How far each state is from the nearest known cell, (states,): 1 is usual between neighbouring cells."
         return self._near(states)[0][:, 0] / self._usual
 
+    @styled
     def plot(
         self,
         color: str | pd.Series | None = "auto",  # a column of obs, or values (cells,); None: all cells grey
@@ -123,7 +135,7 @@ class CellMap:
         which: str = "predicted",  # or "original", the map of measured profiles
         ax: Axes | None = None,
     ) -> Axes:
-        """The cells as points. Returns the Axes.
+        """The cells as points; the map of measured profiles is turned towards the predicted one. Returns the Axes.
 
         "auto" is the column of types or clusters of cells, if there is one. Cells without a value are grey, and
         counted below. Raises `KeyError` for an unknown column.
@@ -131,8 +143,8 @@ class CellMap:
         import matplotlib.pyplot as plt
         from matplotlib.lines import Line2D
 
-        ax = ax or plt.subplots(figsize=(5.6, 4.2), layout="constrained")[1]
-        points = {"predicted": self.points, "original": self.original}[which]
+        ax = ax or plt.subplots(figsize=(4.6, 3.0), layout="constrained")[1]
+        what, points = _PROFILES[which], self.points if which == "predicted" else _turned(self.original, self.points)
         if isinstance(color, str) and color == "auto":
             color = label_column(self.obs)
         if isinstance(color, str):
@@ -141,7 +153,7 @@ class CellMap:
         name = named(values.name or "value")
         numbers = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
         known = np.isfinite(values.to_numpy(float, na_value=np.nan)) if numbers else values.notna().to_numpy()
-        style: dict[str, Any] = {"s": float(np.clip(12_000 / len(points), 2, 18)), "lw": 0}
+        style: dict[str, Any] = {"s": float(np.clip(5_000 / len(points), 0.5, 9)), "lw": 0, "rasterized": True}
         ax.scatter(*points[~known].T, color=_UNKNOWN if known.any() else "0.75", **style)
         if numbers and known.any():
             drawn = ax.scatter(points[known, 0], points[known, 1], c=values[known], cmap="viridis", **style)
@@ -151,14 +163,15 @@ class CellMap:
             colors = group_colors(groups)
             ax.scatter(*points[known].T, color=groups.map(colors).to_numpy(), **style)
             if len(colors) > 40:  # no legend could name them
-                ax.set_title(f"{len(colors):,} labels of {name}", fontsize=9)
+                ax.set_title(f"{len(colors):,} labels of {name}", loc="center")
             else:
-                dot: dict[str, Any] = {"marker": "o", "ms": 5, "ls": ""}
+                dot: dict[str, Any] = {"marker": "o", "ms": 4, "ls": ""}
                 dots = [Line2D([], [], color=color, label=named(group), **dot) for group, color in colors.items()]
-                place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "frameon": False}
-                ax.legend(handles=dots, title=name, fontsize=7, title_fontsize=7, **place)
+                place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "handletextpad": 0.2}
+                ax.legend(handles=dots, title=name, alignment="left", ncols=1 + len(dots) // 16, **place)
         unknown = f"; grey: {(~known).sum():,} cells without {name}" if color is not None and not known.all() else ""
-        ax.set(xticks=[], yticks=[], xlabel=f"map of {which} profiles{unknown}")
+        ax.set(xticks=[], yticks=[], xlabel=f"UMAP of {what} profiles{unknown}")
+        ax.spines[:].set_visible(False)
         return ax
 
 # %% ../nbs/12_map.ipynb #components

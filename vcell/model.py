@@ -303,20 +303,19 @@ class Encoder(nn.Module):
         pattern, value = Pattern(known.indptr, known.indices, known.shape[1]), known.data
         if self.config.centred:
             value = value - self.mean.cpu().numpy()[known.indices]
-        hidden = weighted_sums(pattern, value, self.value)
-        if self.known is not None:
-            hidden = hidden + weighted_sums(pattern, np.ones_like(value), self.known)
         n_known = torch.from_numpy(np.diff(pattern.indptr)).to(self.bias)[:, None] + 1
-        hidden = hidden * self.share(n_known)
-        hidden = hidden + self.bias
+        share = self.share(n_known).cpu().numpy()[pattern.rows, 0]
+        hidden = weighted_sums(pattern, value * share, self.value) + self.bias
+        if self.known is not None:
+            hidden = hidden + weighted_sums(pattern, share, self.known)
         if self.total is not None:
             total = torch.from_numpy(np.log(np.asarray(totals))).to(self.bias)[:, None]
-            hidden = hidden + torch.cat([total - 8, n_known.log() - 5], 1) @ self.total
-        kept: list[Any] = [1] * (1 + len(self.layers))
-        factors = [torch.from_numpy(each).to(hidden) for each in dropped] or kept
-        hidden = torch.relu(hidden) * factors[0]
-        for weight, factor in zip(self.layers, factors[1:], strict=True):
-            hidden = hidden + torch.relu(hidden @ weight) * factor
+            hidden = torch.addmm(hidden, torch.cat([total - 8, n_known.log() - 5], 1), self.total)
+        factors = [torch.from_numpy(each).to(hidden) for each in dropped]
+        for layer, weight in enumerate([None, *self.layers]):
+            new = torch.relu(hidden if weight is None else hidden @ weight)
+            new = new * factors[layer] if factors else new
+            hidden = new if weight is None else hidden + new
         return hidden
 
 # %% ../nbs/08_model.ipynb #decoder

@@ -12,6 +12,7 @@ import html
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,12 +25,13 @@ from tqdm.auto import tqdm
 
 from .association import Association, Change, associate, levels_of
 from .batches import Cells, cells_of
-from .cells import control_rows, rows_of
+from .cells import control_rows, label_column, rows_of
 from .evaluation import cells_for, expecting, profiles_of
 from .map import CellMap, embed
 from .masking import hide, hold, visible
 from .model import MaskedAutoencoder
 from .names import find_genes, named, room_for
+from .style import DOWN, INK, LINES, QUIET, UP, label_ends, label_points, styled, titled
 
 log = logging.getLogger("vcell")
 
@@ -337,37 +339,78 @@ def in_order(effect: Effect, genes: Sequence[str], cells: Cells, hold: Mapping[s
 PALETTES = {"viridis": "viridis", "redgreen": "RdYlGn"}  # of the steps of a path, by name: of matplotlib
 
 
-def draw_path(ax: Axes, places: np.ndarray, palette: str = "viridis", *, size: float = 22) -> None:
-    "Draws a path (steps, 2): start ringed, end crossed, coloured by the way and not by the step."
-    ax.plot(*places.T, color="0.25", lw=0.8, zorder=3)
+def draw_path(
+    ax: Axes,
+    places: np.ndarray,  # (steps, 2)
+    palette: str = "viridis",
+    *,
+    beyond: np.ndarray | None = None,  # (steps,) which lie where no cell is: drawn hollow
+    size: float = 22,
+) -> None:
+    "Draws a path: start ringed, end crossed, coloured by the way and not by the step."
+    from matplotlib import colormaps
+
+    ax.plot(*places.T, color="w", lw=2.6, zorder=3)
+    ax.plot(*places.T, color=INK, lw=0.9, zorder=3)
     way = np.r_[0, np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))]  # settling is many small steps
-    ax.scatter(places[:, 0], places[:, 1], c=way, cmap=PALETTES[palette], s=size, lw=0.3, edgecolor="k", zorder=4)
-    ax.scatter(places[0, 0], places[0, 1], s=size * 5, facecolor="none", edgecolor="k", lw=1.4, zorder=5)
-    ax.scatter(places[-1, 0], places[-1, 1], s=size * 4, marker="X", color="k", edgecolor="w", lw=0.8, zorder=5)
+    colors = colormaps[PALETTES[palette]](way / max(way[-1], 1e-12))
+    filled = colors if beyond is None else np.where(beyond[:, None], 1.0, colors)
+    x, y = places.T
+    ax.scatter(x, y, color=filled, edgecolor=colors if beyond is not None else INK, s=size, lw=1, zorder=4)
+    ax.scatter(x[0], y[0], s=size * 5, facecolor="none", edgecolor=INK, lw=1.3, zorder=5)
+    ax.scatter(x[-1], y[-1], s=size * 3.5, marker="X", color=INK, edgecolor="w", lw=0.8, zorder=5)
 
 # %% ../nbs/14_perturbation.ipynb #draw-close
-def _draw_close(ax: Axes, points: np.ndarray, places: np.ndarray, palette: str) -> None:
-    "An inset with the path close up, in the corner of the map that has the fewest cells."
-    low, high = places.min(0), places.max(0)
-    center, half = (low + high) / 2, max((high - low).max() * 0.75, np.ptp(points, 0).max() / 400)
+def _draw_close(ax: Axes, map: CellMap, places: np.ndarray, palette: str, beyond: np.ndarray) -> Axes:
+    "The path close up in Axes beside those of its map, which shows it as a line in a box. Returns the new Axes."
+    from matplotlib.collections import PathCollection
+    from matplotlib.patches import Rectangle
+
+    spec = ax.get_subplotspec()
+    if spec is None:
+        close = ax.inset_axes((1.05, 0, 1, 1))
+    else:
+        grid = spec.subgridspec(1, 2)
+        ax.set_subplotspec(grid[0])
+        close = ax.figure.add_subplot(grid[1])
+    center, extent = (places.max(0) + places.min(0)) / 2, np.ptp(places, 0).max()
+    near = np.partition(np.abs(map.points - center).max(1), min(40, len(map.points) - 1))[:41].max()
+    half = max(0.62 * extent, near)
+    for cells in [each for each in ax.collections if isinstance(each, PathCollection)]:
+        (x, y), size = np.asarray(cells.get_offsets()).T, float(np.clip(cells.get_sizes()[0] * 2.2, 10, 30))
+        close.scatter(x, y, color=cells.get_facecolor(), s=size, lw=0, alpha=0.45, rasterized=True)
+        cells.set_alpha(0.6)
+    ax.plot(*places.T, color=INK, lw=1)
+    ax.add_patch(Rectangle(center - half, 2 * half, 2 * half, fill=False, ec=INK, lw=0.8))
     x, y = np.column_stack([center - half, center + half])
-    options = {"xlim": x, "ylim": y, "xticks": [], "yticks": []}
-    close = ax.inset_axes((*_free_corner(points, places), 0.36, 0.36), **options)
-    close.scatter(points[:, 0], points[:, 1], s=14, color="0.85", lw=0)
-    draw_path(close, places, palette, size=34)
-    ax.indicate_inset_zoom(close, edgecolor="0.3")
+    close.set(xticks=[], yticks=[], xlim=x, ylim=y, xlabel="the box, close up")
+    for axes, anchor in ((ax, "E"), (close, "W")):
+        axes.set(box_aspect=1, anchor=anchor, aspect="equal", adjustable="datalim")
+    draw_path(close, places, palette, beyond=beyond, size=30)
+    return close
 
 
-def _free_corner(points: np.ndarray, path: np.ndarray) -> tuple[float, float]:
-    "Lower left of the inset: the corner of the map with the fewest cells, and none of the path if there is one."
-    low, extent = points.min(0), np.maximum(np.ptp(points, 0), 1e-9)
-    cells, states = (points - low) / extent, (path - low) / extent
+def _key(ax: Axes, steps: int, away: float, palette: str, beyond: np.ndarray) -> float:
+    "Says beside Axes what start, end, steps and hollow dots are. Returns where it ends, from 0 to 1 upwards."
+    from matplotlib import colormaps
+    from matplotlib.legend_handler import HandlerTuple
+    from matplotlib.lines import Line2D
 
-    def covered(corner: tuple[float, float]) -> tuple[int, int]:
-        within = [((each > corner) & (each < np.add(corner, 0.36))).all(1).sum() for each in (states, cells)]
-        return int(within[0]), int(within[1])
+    def dot(marker: str, **options: Any) -> Line2D:
+        return Line2D([], [], marker=marker, ls="", **{"color": INK, "ms": 6, **options})
 
-    return min([(0.02, 0.02), (0.62, 0.02), (0.02, 0.62), (0.62, 0.62)], key=covered)
+    shades = [dot("o", color=shade, ms=4) for shade in colormaps[PALETTES[palette]](np.linspace(0, 1, 5))]
+    end = f"end, {away:.1f} times as far from a cell\nas cells are from each other"
+    key: dict[Any, str] = {dot("o", mfc="none"): "start", tuple(shades): f"steps 0 to {steps}", dot("X"): end}
+    if beyond.any():
+        key[dot("o", mfc="w", ms=5, mec=shades[2].get_color())] = "step where no cell is"
+    made = ax.legend(
+        list(key), list(key.values()), loc="upper left", bbox_to_anchor=(1.03, 1.02), handletextpad=0.8,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.2)}, handlelength=2.6,
+    )  # fmt: skip
+    ax.add_artist(made)
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]
+    return float(ax.transAxes.inverted().transform(made.get_window_extent().min)[1])
 
 # %% ../nbs/14_perturbation.ipynb #trajectory-noun
 @dataclass(repr=False)
@@ -395,35 +438,67 @@ class Trajectory:
     signal: pd.Series  # of an association: by held gene the share of its profile above sampling noise, see `signal`
     model: MaskedAutoencoder
     adata: AnnData
+    width: float = np.nan  # how many std to both sides should hold 80 % of what an experiment would show; NaN: unknown
+    _away: dict[tuple[int, int], np.ndarray] = field(default_factory=dict, repr=False)
     _map: CellMap | None = field(default=None, repr=False)
 
+    @property
+    def who(self) -> str:
+        "The cell or the group, with its type where one is known."
+        label, n = label_column(self.adata.obs), len(self.cells)
+        kinds = [] if label is None else list(self.adata.obs.loc[self.cells, label].astype(str).unique())
+        who = f"cell {self.cells[0]}" if n == 1 else f"the mean of {n:,} cells"
+        return who + (f" ({', '.join(kinds)})" if 0 < len(kinds) <= 2 else "")
+
+    @property
+    def title(self) -> str:
+        "What was held in whom, and in which data: for a figure."
+        ends = zip(self.levels, self.levels.iloc[0], self.levels.iloc[-1], strict=True)
+        what = ", ".join(f"{gene} {first:.2f} → {last:.2g}" for gene, first, last in ends)
+        data = Path(str(self.adata.uns.get("vcell", {}).get("source", ""))).name
+        return f"{what} in {self.who}{f', {data}' if data else ''}"
+
+    @property
+    def interval(self) -> tuple[float, str]:
+        "By how many `std` to both sides a figure draws its intervals, and what they are."
+        if np.isfinite(self.width):
+            return self.width, "80 % interval of what an experiment would show"
+        return 1.0, "spread over draws" if self.kind == "network" else "std"
+
     def top_genes(self, n: int = 20) -> pd.DataFrame:
-        "The `n` genes that change most, held ones left out: before, after, change, std. Most increased first."
+        "The `n` genes that change most, largest first, up or down, held ones left out: before, after, change, std."
         change = self.states[-1] - self.states[0]
         frame = pd.DataFrame(
             {"before": self.states[0], "after": self.states[-1], "change": change, "std": self.std[-1]},
             index=pd.Index(self.genes, name="gene"),
         ).drop(index=list(self.levels.columns), errors="ignore")
-        return frame.loc[frame["change"].abs().nlargest(n).index].sort_values("change", ascending=False)
+        return frame.loc[frame["change"].abs().sort_values(ascending=False, kind="stable").index[:n]]
 
     def distance(self, n: int = 1000, *, seed: int = 0) -> pd.Series:
         """By step, how far the state is from the nearest of `n` cells of the data (their expected profiles).
 
         The unit is the distance that all but one in twenty of these cells keep from their nearest: above 1 a state is
-        outside of the data.
+        outside of the data. Worked out once.
         """
-        rows = np.sort(np.random.default_rng(seed).permutation(self.adata.n_obs)[:n])
-        cells = profiles_of(self.model, cells_of(cells_for(self.model, self.adata[rows])))
-        apart = cdist(cells, cells)
-        np.fill_diagonal(apart, np.inf)
-        usual = np.quantile(apart.min(1), 0.95)
-        return pd.Series(cdist(self.states, cells).min(1) / max(usual, 1e-9), name="distance").rename_axis("step")
+        if (n, seed) not in self._away:
+            rows = np.sort(np.random.default_rng(seed).permutation(self.adata.n_obs)[:n])
+            cells = profiles_of(self.model, cells_of(cells_for(self.model, self.adata[rows])))
+            apart = cdist(cells, cells)
+            np.fill_diagonal(apart, np.inf)
+            usual = np.quantile(apart.min(1), 0.95)
+            self._away[n, seed] = cdist(self.states, cells).min(1) / max(usual, 1e-9)
+        return pd.Series(self._away[n, seed], name="distance").rename_axis("step")
+
+    @property
+    def beyond(self) -> np.ndarray:
+        "Which states, (steps + 1,), are further from every cell than cells are from each other, and than the start is."
+        away = self.distance().to_numpy()
+        return away > max(1.0, 1.05 * away[0])
 
     @property
     def reach(self) -> str:
         "In a sentence, whether the path stays among the cells of the data, and where it leaves them."
-        away = self.distance()
-        outside = away.index[away > max(1.0, 1.05 * away.iloc[0])]
+        outside, away = np.flatnonzero(self.beyond), self.distance()
         if not len(outside):
             return "All of it lies among the cells of the data."
         return (
@@ -446,94 +521,119 @@ class Trajectory:
     @property
     def summary(self) -> str:
         "What was asked, by what it was answered, and how far to believe it."
-        who = f"cell {self.cells[0]}" if len(self.cells) == 1 else f"mean of {len(self.cells):,} cells"
         what = ", ".join(f"{gene} {level.iloc[0]:.2f} → {level.iloc[-1]:.2f}" for gene, level in self.levels.items())
         end = f"{len(self.states) - 1} steps"
         if self.kind == "network":
             end = f"settled after {end}" if self.converged else f"not settled after {end}"
         beyond = "; ".join(self.outside_range)
         out = f" Outside the range of the training cells: {beyond}." if beyond else ""
-        return f"{who}: {what}; {end}.{out} A prediction by {self.kind}, not a measurement. {self.source} {self.worth}"
+        told = f"A prediction by {self.kind}, not a measurement. {self.source} {self.worth}"
+        return f"{self.who}: {what}; {end}.{out} {told}"
 
+    @styled
     def plot(
         self,
         map: CellMap | None = None,  # where to draw; None: a map of the data, made once for this path
         *,
-        color: str | pd.Series | None = None,  # of the cells, see CellMap.plot
+        color: str | pd.Series | None = "auto",  # of the cells, see CellMap.plot
         palette: str = "viridis",  # of the steps; or "redgreen"
-        inset: bool = True,  # the path close up
+        close: bool = True,  # the path close up, beside the map
         ax: Axes | None = None,
     ) -> Axes:
-        "The path on the map of cells, start ringed, end crossed. Returns the Axes."
+        "The path on the map of cells and, beside it, close up: start ringed, end crossed. Returns the Axes of the map."
+        import matplotlib.pyplot as plt
+
         if palette not in PALETTES:
             raise ValueError(f"Found palette={palette!r}. Expected one of {', '.join(PALETTES)}.")
         if map is None:
             map = self._map = self._map or embed(self.model, self.adata.copy())
-        ax, places = map.plot(color, ax=ax), map.place(self.states)
-        draw_path(ax, places, palette)
-        if inset:
-            _draw_close(ax, map.points, places, palette)
-        held = ", ".join(f"{gene} to {level.iloc[-1]:.2g}" for gene, level in self.levels.items())
-        ax.set_title(named(f"{held}: predicted path, {len(self.states) - 1} steps"), fontsize=9)
+        ax = ax or plt.figure(figsize=(7.2, 2.9), layout="constrained").add_subplot()
+        places, beyond = map.place(self.states), self.beyond
+        map.plot(color, ax=ax)
+        groups, at = ax.get_legend(), _draw_close(ax, map, places, palette, beyond) if close else ax
+        if not close:
+            draw_path(ax, places, palette, beyond=beyond)
+        ends = _key(at, len(self.states) - 1, float(self.distance().iloc[-1]), palette, beyond)
+        if groups is not None:
+            dots = [each for each in groups.legend_handles if each]
+            names, title = [text.get_text() for text in groups.get_texts()], groups.get_title().get_text()
+            groups.remove()
+            place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.03, ends), "ncols": 1 + len(dots) // 12}
+            at.legend(dots, names, title=title, alignment="left", handletextpad=0.8, **place)
+        titled(ax, self.title, at)
         return ax
 
+    @styled
     def plot_genes(self, genes: Sequence[str] | None = None, *, ax: Axes | None = None) -> Axes:
-        """Expression of some genes, with std, against the level of the gene that is held furthest; by default the eight
-        that change most. A path that goes on after the target (the network's) is drawn against its steps. Returns Axes.
+        """Expression of some genes against the level of the gene that is held furthest, named at their ends;
+        by default the six that change most. A path that goes on after the target (the network's) is drawn against its
+        steps. Returns the Axes.
         """
         import matplotlib.pyplot as plt
 
-        ax = ax or plt.subplots(figsize=(6, 3.6), layout="constrained")[1]
-        genes = list(genes) if genes is not None else list(self.top_genes(8).index)
+        ax = ax or plt.subplots(figsize=(3.6, 2.6), layout="constrained")[1]
+        genes = list(genes) if genes is not None else list(self.top_genes(6).index)
         furthest = str((self.levels.iloc[-1] - self.levels.iloc[0]).abs().idxmax())
         settles = len(self.states) > self.target_step + 1
         x = np.arange(len(self.states)) if settles else self.levels[furthest].to_numpy()
-        for gene, at in zip(genes, find_genes(self.genes, genes), strict=True):
-            mean, std = self.states[:, at], self.std[:, at]
-            line = ax.plot(x, mean, ".-", ms=4, label=named(gene))[0]
-            ax.fill_between(x, np.maximum(mean - std, 0), mean + std, color=line.get_color(), alpha=0.15, lw=0)
-        ax.axvline(self.target_step if settles else x[0], color="0.5", ls=":", lw=1)
+        columns, colors = find_genes(self.genes, genes), [LINES[k % len(LINES)] for k in range(len(genes))]
+        for column, color in zip(columns, colors, strict=True):
+            ax.plot(x, self.states[:, column], color=color)
+        if settles:
+            ax.axvline(self.target_step, color=QUIET, ls=":", lw=1)
+        elif x[0] != x[-1]:
+            ax.set_xlim(x[0], x[-1])
+        ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
+        titled(ax, self.title)
+        label_ends(ax, list(zip([x[-1]] * len(genes), self.states[-1, columns], genes, colors, strict=True)))
         others = ", others with it" if self.levels.shape[1] > 1 else ""
-        by_level = f"level at which {named(furthest)} is held{others} (dotted: its own)"
+        by_level = f"level at which {named(furthest)} is held{others}"
         if furthest not in set(self.genes):
             by_level = f"part of the way to {named(furthest)}"
         ax.set(xlabel="step (dotted: target reached)" if settles else by_level, ylabel="predicted expression")
-        ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
         return ax
 
-    def plot_top(self, n: int = 20, *, ax: Axes | None = None) -> Axes:
-        "The `n` genes most up and the `n` most down, with their std as bars of error. Returns the Axes."
+    @styled
+    def plot_top(self, n: int = 10, *, ax: Axes | None = None) -> Axes:
+        "The `n` genes most up and the `n` most down, the strongest outermost, with intervals. Returns the Axes."
         import matplotlib.pyplot as plt
 
-        found = self.top_genes(len(self.genes))
-        shown = pd.concat([found.head(n).query("change > 0"), found.tail(n).query("change < 0")])[::-1]
-        ax = ax or plt.subplots(figsize=(5, 0.17 * len(shown) + 0.9), layout="constrained")[1]
-        colors = np.where(shown["change"] > 0, "#b2402f", "#3b6ea5")
-        names = [f"{'▲' if change > 0 else '▼'} {named(gene)}" for gene, change in shown["change"].items()]
-        ax.barh(names, shown["change"], xerr=shown["std"], color=colors, error_kw={"ecolor": "0.4", "lw": 1})
-        ax.axvline(0, color="0.5", lw=0.8)
-        ax.tick_params(axis="y", labelsize=7)
+        found, (width, what) = self.top_genes(len(self.genes)), self.interval
+        up, down = found.query("change > 0").head(n), found.query("change < 0").head(n)
+        shown = pd.concat([down, up[::-1]])
+        ax = ax or plt.subplots(figsize=(3.6, 0.14 * len(shown) + 1.0), layout="constrained")[1]
+        names = [f"{named(gene)} {'▲' if change > 0 else '▼'}" for gene, change in shown["change"].items()]
+        rows, colors = np.arange(len(shown)), np.where(shown["change"] > 0, UP, DOWN)
+        ax.barh(rows, shown["change"], color=colors, height=0.72)
+        half = width * shown["std"]
+        ax.hlines(rows, shown["change"] - half, shown["change"] + half, color=INK, lw=0.7)
+        ax.set_yticks(rows, names)
+        ax.axvline(0, color=INK, lw=0.6)
         ax.margins(y=0.01)
-        ax.set_xlabel("predicted change of log-normalised expression")
+        ax.set(xlabel=f"predicted change of log-normalised expression\nlines: {what}")
+        titled(ax, self.title)
         return ax
 
+    @styled
     def plot_change(self, n: int = 10, *, ax: Axes | None = None) -> Axes:
-        "Every gene before and after, the `n` that change most by name. Returns the Axes."
+        "Every gene before and after; of the `n` that change most those by name that have room. Returns the Axes."
         import matplotlib.pyplot as plt
 
-        ax = ax or plt.subplots(figsize=(4.6, 4.2), layout="constrained")[1]
+        ax = ax or plt.subplots(figsize=(3.4, 3.1), layout="constrained")[1]
         before, after = self.states[0], self.states[-1]
-        held = find_genes(self.genes, [gene for gene in self.levels if gene in set(self.genes)])
+        held = [gene for gene in self.levels if gene in set(self.genes)]
         top = list(self.top_genes(n).index)
-        columns = find_genes(self.genes, top)
-        ax.axline((0, 0), slope=1, color="0.8", lw=1, zorder=0)
-        ax.scatter(before, after, s=8, color="0.6", lw=0)
-        ax.scatter(before[columns], after[columns], s=16, color="#d1701f", lw=0, label="change most")
-        ax.scatter(before[held], after[held], s=44, marker="D", facecolor="none", edgecolor="k", label="held")
-        for gene, at in zip([*np.asarray(self.genes)[held], *top], [*held, *columns], strict=True):
-            ax.annotate(named(gene), (before[at], after[at]), (3, 3), textcoords="offset points", fontsize=7)
+        at, columns = find_genes(self.genes, held), find_genes(self.genes, top)
+        colors = np.where(after[columns] > before[columns], UP, DOWN)
+        ax.axline((0, 0), slope=1, color=QUIET, lw=0.8, zorder=0)
+        ax.scatter(before, after, s=5, color=QUIET, lw=0, rasterized=True)
+        ax.scatter(before[columns], after[columns], s=14, color=colors, lw=0)
+        ax.scatter(before[at], after[at], s=22, marker="D", facecolor="none", edgecolor=INK, label="held")
         ax.set(xlabel="expected of the cell as it is", ylabel="predicted with genes held")
-        ax.legend(frameon=False, fontsize=8, loc="upper left")
+        titled(ax, self.title)
+        ax.legend(loc="upper left")
+        both = np.r_[at, columns]
+        label_points(ax, np.column_stack([before, after])[both], [*held, *top])
         return ax
 
     def __repr__(self) -> str:
@@ -620,6 +720,11 @@ def _fed_back(
     return np.stack([drawn.mean(1), drawn.std(1)]), settled
 
 # %% ../nbs/14_perturbation.ipynb #path-from
+def _width(effect: Any) -> float:
+    "How many of its std should hold 80 % of what an experiment would show; NaN where it does not say."
+    return effect.width(0.8) if hasattr(effect, "width") else np.nan
+
+
 def path_from(
     start: Start, asked: Request, effect: Effect, *, steps: int = 20, progress: Progress = True
 ) -> Trajectory:
@@ -645,7 +750,7 @@ def path_from(
         levels=pd.DataFrame(levels, columns=asked.genes).rename_axis("step"),
         genes=list(start.model.genes), cells=start.names, target_step=steps, converged=converged,
         outside_range=asked.outside, kind=words["kind"], source=words["source"], worth=words["worth"],
-        signal=signal, model=start.model, adata=start.adata,
+        signal=signal, model=start.model, adata=start.adata, width=_width(effect),
     )  # fmt: skip
 
 # %% ../nbs/14_perturbation.ipynb #toward
@@ -665,7 +770,7 @@ def _path_to(start: Start, condition: str, effect: Any, steps: int, progress: Pr
         states=np.maximum(start.before + total[0], 0).astype(np.float32), std=total[1].astype(np.float32),
         levels=pd.DataFrame({condition: share}).rename_axis("step"), genes=list(genes), cells=start.names,
         target_step=steps, converged=True, outside_range=[], kind=words["kind"], source=words["source"],
-        worth=words["worth"], signal=pd.Series(dtype=float), model=start.model, adata=start.adata,
+        worth=words["worth"], signal=pd.Series(dtype=float), model=start.model, adata=start.adata, width=_width(effect),
     )  # fmt: skip
 
 # %% ../nbs/14_perturbation.ipynb #trajectory

@@ -9,7 +9,7 @@ __all__ = ['Readout', 'Scan', 'scan']
 import html
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,16 @@ import scipy.sparse as sp
 import torch
 from anndata import AnnData
 from matplotlib.axes import Axes
+from numba import njit
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from .association import carried, in_columns
+from .association import _FLOOR
 from .batches import Cells, cells_of, ranks
 from .evaluation import expecting
-from .kernels import Pattern, weighted_sums
+from .kernels import Pattern, _run, weighted_sums
+from .masking import FAST
 from .model import MaskedAutoencoder
 from .names import column, find_genes, named, room_for
 from .perturbation import Effect, Network, Request, chosen_cells, effect_of, in_order
@@ -110,6 +112,7 @@ class _Task:
     asked: Request
     readout: Readout
     bar: tqdm  # told of pairs done
+    kept: dict[int, np.ndarray] = field(default_factory=dict)  # slopes of the effect, for the next part of the cells
 
 
 def _stored(task: _Task) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -130,21 +133,104 @@ def _by_loop(effect: Effect, task: _Task) -> np.ndarray:
             task.bar.update(len(change))
     return values
 
+# %% ../nbs/15_scans.ipynb #carry
+_EXACT = {"contract", "nsz"}  # sums in the order that is written: the steps below rest on it
+_f, _i = np.float32, np.int32
+
+
+@njit(fastmath=_EXACT, **FAST)
+def _exp_less_one(x: float) -> Any:
+    "exp(x) - 1 for x from -87 to 80: 2**n times a polynomial (Cephes, Moshier 1992)."
+    shifted = x * _f(1.44269504) + _f(12582912)  # the whole number n stands in the last bits
+    n = shifted - _f(12582912)
+    r = x - n * _f(0.693359375) + n * _f(2.12194440e-4)
+    p = _f(1.9875691500e-4) * r + _f(1.3981999507e-3)
+    p = (p * r + _f(8.3334519073e-3)) * r + _f(4.1665795894e-2)
+    p = (p * r + _f(1.6666665459e-1)) * r + _f(5.0000001201e-1)
+    p = p * r * r + r
+    power = _i((_f(shifted).view(_i) << 23) + _i(0x3F800000)).view(_f)
+    return p * power + (power - _f(1))
+
+
+@njit(fastmath=_EXACT, **FAST)
+def _log(y: float) -> Any:
+    "log(y) for y above 0: the exponent, and a polynomial of what is left (Cephes, Moshier 1992)."
+    bits = _f(y).view(_i)
+    n = _i(bits - _i(0x3F3504F3)) >> 23
+    m = _i(bits - (_i(n) << 23)).view(_f) - _f(1)
+    p = (_f(7.0376836292e-2) * m - _f(1.1514610310e-1)) * m + _f(1.1676998740e-1)
+    p = ((p * m - _f(1.2420140846e-1)) * m + _f(1.4249322787e-1)) * m - _f(1.6668057665e-1)
+    p = ((p * m + _f(2.0000714765e-1)) * m - _f(2.4999993993e-1)) * m + _f(3.3333331174e-1)
+    k = _f(_i(n))
+    return m + (p * m * m * m + k * _f(-2.12194440e-4) - m * m * _f(0.5)) + k * _f(0.693359375)
+
+
+@njit(fastmath={*_EXACT, "reassoc"}, **FAST)
+def _carry(
+    indptr: np.ndarray,  # 0, 1, 2, ...: a row for each pair
+    cell: np.ndarray,  # (pairs,) rows of gain and least
+    held: np.ndarray,  # (pairs,) rows of slopes
+    way: np.ndarray,  # (pairs,)
+    slopes: np.ndarray,  # (held, genes)
+    low: np.ndarray,  # (genes,) of way times slope
+    gain: np.ndarray,  # (cells, genes)
+    least: np.ndarray,  # (cells, genes) of what follows
+    weights: np.ndarray,  # (genes,); none: the length
+    values: np.ndarray,  # (pairs,) written
+    first: int,
+    last: int,
+) -> None:
+    "The read-out of way * slope, carried to the cell, for the pairs from `first` to `last`."
+    n_genes, length = slopes.shape[1], len(weights) == 0
+    for k in range(first, last):
+        slope, gains, lows, w, total = slopes[held[k]], gain[cell[k]], least[cell[k]], way[k], _f(0)
+        if length:
+            for j in range(n_genes):
+                moved = _exp_less_one(min(max(w * slope[j], low[j]), _f(80)))
+                change = _log(_f(1) + max(gains[j] * moved, lows[j]))
+                total += change * change
+            total = np.sqrt(total)
+        else:
+            for j in range(n_genes):
+                moved = _exp_less_one(min(max(w * slope[j], low[j]), _f(80)))
+                total += weights[j] * _log(_f(1) + max(gains[j] * moved, lows[j]))
+        values[k] = total
+
 # %% ../nbs/15_scans.ipynb #products
+_KEPT = 2**28  # numbers: so many slopes are kept from one part of the cells to the next
+
+
+def _terms(center: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    "What `_carry` needs to know of `center` (genes,) and of cells by their `state`, (cells, genes): low, gain, least."
+    before, own = np.expm1(center), np.expm1(state)
+    gain = (own + _FLOOR) / (before + _FLOOR) * (1 + before) / (1 + own)
+    low, gain, least = (np.ascontiguousarray(each, np.float32) for each in (-center, gain, -own / (1 + own)))
+    return low, gain, least
+
+
 def _by_slopes(effect: Any, task: _Task) -> np.ndarray:
     "The same, of an effect with a change `per_level` at a `center`, from which it is carried to each cell."
-    place = pd.Index(effect.genes).get_indexer(pd.Index(task.genes))
-    state = in_columns(task.cells, effect.genes, effect.center)
-    values, stored = np.empty(task.ways.nnz, np.float32), _stored(task)
-    for genes in slices(len(task.asked.genes), 0):
-        slopes = effect.per_level(task.asked.genes[genes]).mean
-        for slope, held, (rows, places) in zip(slopes, task.asked.columns[genes], stored[genes], strict=True):
-            for part in slices(len(rows), 0):
-                way = task.ways.data[places[part]][:, None]
-                change = carried(way * slope, effect.center, state[rows[part]])
-                change = np.where(place >= 0, change[:, place], 0)
-                values[places[part]] = task.readout(change, np.full(len(change), held))
-                task.bar.update(len(change))
+    weights, columns = task.readout.weights, task.asked.columns
+    read = np.arange(len(task.genes)) if weights is None else np.flatnonzero(weights)
+    place = pd.Index(effect.genes).get_indexer(pd.Index(task.genes)[read])
+    center = np.where(place >= 0, effect.center[place], 0)
+    low, gain, least = _terms(center, task.cells.expected[:, read])  # type: ignore[index]
+    weighed = np.zeros(0, np.float32) if weights is None else weights[read].astype(np.float32)
+    cell = np.repeat(np.arange(len(task.cells)), np.diff(task.ways.indptr))
+    values, way = np.empty(task.ways.nnz, np.float32), task.ways.data.astype(np.float32)
+    for part in slices(len(columns), 0):
+        if part.start not in task.kept:
+            slopes = np.where(place >= 0, effect.per_level(task.asked.genes[part]).mean[:, place], 0)
+            slopes[columns[part, None] == read] = 0
+            task.kept[part.start] = np.ascontiguousarray(slopes, np.float32)
+        slopes = task.kept[part.start] if len(columns) * len(read) <= _KEPT else task.kept.pop(part.start)
+        pairs = np.flatnonzero((task.ways.indices >= part.start) & (task.ways.indices < part.stop))
+        found = np.empty(len(pairs), np.float32)
+        parts = (cell[pairs], task.ways.indices[pairs] - part.start, way[pairs])
+        run = (_carry, np.arange(len(pairs) + 1), *parts, slopes, low, gain, least, weighed, found)
+        _run(*run, width=len(read))
+        values[pairs] = found
+        task.bar.update(len(pairs))
     return values
 
 # %% ../nbs/15_scans.ipynb #first
@@ -441,12 +527,12 @@ def scan(
     most = arrays.X[:, asked.columns].nnz + chosen.n_obs * int((asked.levels > 0).sum())
     room_for(40.0 * most, f"A scan of {most:,} pairs of cell and gene", "Pass fewer cells or genes.")
     group = ranks()
-    mine, found = arrays[group.part(chosen.n_obs)], []
+    mine, found, kept = arrays[group.part(chosen.n_obs)], [], dict[int, np.ndarray]()
     with tqdm(total=most, desc="scanning", unit="pair", unit_scale=True, disable=not progress or group.rank > 0) as bar:
         for part in slices(len(mine), 0, rows=4096) or [slice(0, 0)]:
             cells_here = mine[part] if isinstance(effect, Network) else expecting(model, mine[part])
             ways = _ways(cells_here, asked)
-            values = _fastest(effect, _Task(list(model.genes), cells_here, ways, asked, read, bar))
+            values = _fastest(effect, _Task(list(model.genes), cells_here, ways, asked, read, bar, kept))
             found.append((values, ways.indices, np.diff(ways.indptr)))
     parts = group.gather(tuple(np.concatenate(part) for part in zip(*found, strict=True)))
     values, indices, counts = (np.concatenate(part) for part in zip(*parts, strict=True))

@@ -29,6 +29,7 @@ from .batches import Cells
 from .names import named, plain
 from .perturbation import Effect
 from .screen import Effects, Test, check_no_leak, effects, halves, targets
+from .style import UP, styled
 
 log = logging.getLogger("vcell")
 
@@ -463,6 +464,7 @@ class Scorecard:
         span = means.loc[high] - means.loc[low]
         return (means - means.loc[low]) / span.where(span.abs() > 1e-9)
 
+    @styled
     def plot(self, score: str = "r", *, among: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
         "One score of all predictors: mean, interval, and each perturbation as a dot. Returns the Axes."
         import matplotlib.pyplot as plt
@@ -474,7 +476,7 @@ class Scorecard:
         ax = ax or plt.subplots(figsize=(5.6, 0.36 * len(table) + 1.1), layout="constrained")[1]
         rng = np.random.default_rng(0)
         for y, (name, row) in enumerate(table.iterrows()):
-            color, dots = "0.55" if name in BASELINES else "#d1701f", chosen.loc[name][score].dropna()
+            color, dots = "0.55" if name in BASELINES else UP, chosen.loc[name][score].dropna()
             ax.scatter(dots, y + rng.uniform(-0.16, 0.16, len(dots)), s=7, color=color, alpha=0.35, lw=0)
             ax.plot([row["low"], row["high"]], [y, y], color=color, lw=2)
             ax.plot(row["mean"], y, "o", color=color, ms=6)
@@ -673,6 +675,7 @@ def calibration(
     return pd.DataFrame(rows).T.astype(float).loc[asked].rename_axis("perturbation")
 
 # %% ../nbs/18_scoring.ipynb #plot-calibration
+@styled
 def plot_calibration(tables: Mapping[str, pd.DataFrame], *, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
     "Coverage, and `explained` against error, of `calibration` tables by name. Returns the two Axes."
     import matplotlib.pyplot as plt

@@ -32,6 +32,7 @@ from .counts import _gene_names, _not_genes
 from .files import download, load, replacing
 from .masking import FAST
 from .names import Labels, _bare, column, named, read_labels, room_for
+from .style import UP, styled
 
 log = logging.getLogger("vcell")
 
@@ -317,6 +318,7 @@ class Effects:
         "The change, (perturbations, genes)."
         return self.change.copy()
 
+    @styled
     def plot(self, *, ax: Axes | None = None) -> Axes:
         "The length of each effect beside that of sampling noise. Returns the Axes."
         import matplotlib.pyplot as plt
@@ -326,8 +328,7 @@ class Effects:
         names = [named(name) for name in size.index]
         ax.hlines(names, size["noise"], size["length"], color="0.8", lw=1.5)
         ax.plot(size["noise"], names, "|", color="0.5", ms=7, label="sampling noise alone")
-        ax.plot(size["length"], names, "o", color="#d1701f", ms=4, label="measured")
-        ax.tick_params(axis="y", labelsize=7)
+        ax.plot(size["length"], names, "o", color=UP, ms=4, label="measured")
         ax.set(xlabel="length of the change, own genes left out", xlim=(0, None), ylim=(-1, len(size)))
         ax.legend(frameon=False, fontsize=8, loc="lower right")
         return ax

@@ -36,10 +36,11 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from .batches import Cells, Ranks, Source, gene_statistics, ranks, source_of
-from .kernels import Pattern
+from .kernels import AdamW, Pattern
 from .masking import dropout, hide, scored, visible
 from .model import Config, MaskedAutoencoder, detected_rates, read_folder, write_folder
 from .names import room_for
+from .style import DOWN, INK, UP, label_ends, styled
 
 log = logging.getLogger("vcell")
 
@@ -199,21 +200,27 @@ class History:
         columns = ["epoch", "loss", "train_mse", "validation_mse", "seconds"]
         return pd.DataFrame(self.rows, columns=columns).set_index("epoch")
 
+    @styled
     def plot(self, report: Any = None, *, ax: Axes | None = None) -> Axes:
-        "Errors over epochs; the baselines of a `Report`, if one is given, as lines. Returns the Axes."
+        "Errors over epochs; of a `Report`, if one is given, the gene mean and the best baseline. Returns the Axes."
         import matplotlib.pyplot as plt
+        from matplotlib.ticker import MaxNLocator
 
-        ax = ax or plt.subplots(figsize=(6, 3.6), layout="constrained")[1]
-        frame = self.to_frame()
-        curves = {"train_mse": ("training cells", "#4878a8"), "validation_mse": ("held-out cells", "#d1701f")}
+        ax = ax or plt.subplots(figsize=(3.6, 2.5), layout="constrained")[1]
+        frame, ends = self.to_frame(), []
+        curves = {"validation_mse": ("held-out cells", UP), "train_mse": ("training cells", DOWN)}
         for column, (label, color) in curves.items():
             if frame[column].notna().any():
-                ax.plot(frame.index, frame[column], label=label, color=color)
-        styles = ["--", ":", "-.", (0, (1, 3)), (0, (6, 2)), (0, (3, 1, 1, 1))] * 3
-        for style, (name, error) in zip(styles, report.baselines.items() if report is not None else (), strict=False):
-            ax.axhline(error, color="0.45", lw=1, ls=style, label=name)
+                ax.plot(frame.index, frame[column], color=color)
+                ends.append((frame.index[-1], float(frame[column].iloc[-1]), label, color))
+        known = report.baselines if report is not None else {}
+        best = min(known, key=lambda name: known[name], default="")
+        for name in dict.fromkeys(name for name in ("gene mean", best) if name in known):
+            ax.axhline(known[name], color=INK, lw=0.8, ls="--")
+            ends.append((frame.index[-1], known[name], f"{name}{' (best baseline)' * (name == best)}", INK))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set(xlabel="epoch", ylabel="mean squared error of hidden values")
-        ax.legend(frameon=False, fontsize=8)
+        label_ends(ax, ends)
         return ax
 
     def _ran(self) -> str:
@@ -257,7 +264,7 @@ class _Run:
     held_out: Source
     seed: int
     model: MaskedAutoencoder
-    optimizer: torch.optim.Optimizer
+    optimizer: AdamW
     best: dict[str, Tensor]  # the weights with the least held-out error
     fingerprint: dict[str, Any]  # what must be the same when the run is resumed
     group: Ranks = field(default_factory=Ranks)
@@ -289,13 +296,13 @@ def _start(train: Source, held_out: Source, config: Config, *, seed: int, group:
     return _Run(train, held_out, seed, model, _optimizer(model), best, fingerprint, group)
 
 
-def _optimizer(model: MaskedAutoencoder) -> torch.optim.Optimizer:
+def _optimizer(model: MaskedAutoencoder) -> AdamW:
     "AdamW with weight decay on matrices only."
     config, groups = model.config, []
     for decayed in (True, False):
         parameters = [parameter for parameter in model.parameters() if (parameter.ndim > 1) == decayed]
         groups.append({"params": parameters, "weight_decay": config.weight_decay * decayed})
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate, fused=True)
+    return AdamW([group for group in groups if group["params"]], lr=config.learning_rate)
 
 
 def _digest(*parts: Any) -> str:
@@ -313,14 +320,11 @@ def _step(run: _Run, batch: Masked, *, rate: float) -> float:
         return 0.0
     for settings in run.optimizer.param_groups:
         settings["lr"] = rate
-    run.optimizer.zero_grad()
     with torch.autocast("cuda", torch.bfloat16, enabled=run.model.decoder.weight.is_cuda):
         loss = masked_loss(run.model, batch) / n_hidden
-    loss.backward()
     (value,) = run.group.sum(loss.item())
     if math.isfinite(value):
-        run.group.add_gradients(run.model.parameters())
-        run.optimizer.step()
+        run.optimizer.minimise(loss, run.group.add_gradients if run.group.world > 1 else None)
     return value
 
 # %% ../nbs/10_training.ipynb #diverged
