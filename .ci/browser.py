@@ -378,7 +378,7 @@ def questions(visit: Visit, shots: Path | None) -> None:
     page.get_by_label("Label to go to").select_option("CD19+ B")
     page.wait_for_selector(".vx-ways button", timeout=LONG)
     visit.shot(shots, "ways")
-    assert "hint" in page.locator(".vx-popup p.vx-sub").last.inner_text(), "its worth stands beside it"
+    assert "hint" in " ".join(page.locator(".vx-popup p.vx-sub").all_inner_texts()), "its worth stands beside it"
     visit.after(lambda: page.locator(".vx-ways button").first.click())
     page.keyboard.press("Escape")
     link, said = page.url, visit.words()
@@ -458,19 +458,25 @@ def lonely(chromium: Browser, bundle: Path) -> None:
     import urllib.error
     import urllib.request
 
+    def visit(address: str) -> Page:  # without a guard between it and the server: it would lose the last words of a page
+        page = chromium.new_context().new_page()
+        page.goto(address, timeout=LONG)
+        page.wait_for_selector(f"{ROOT}[data-state=ready]", timeout=LONG)
+        return page
+
     with served(bundle, most=2) as (address, server):
-        first = Visit(chromium, address)
+        first = visit(address)
         assert len(kernels(server)) == 1
-        first.page.reload()
-        first.ready()
+        first.reload()
+        first.wait_for_selector(f"{ROOT}[data-state=ready]", timeout=LONG)
         until(lambda: len(kernels(server)) == 1, says="a reload left its kernel behind")
-        second = Visit(chromium, address)
+        second = visit(address)
         third = chromium.new_context().new_page()
         answer = third.goto(address)
         assert answer is not None and answer.status == 503 and "taken" in third.content(), "a third visitor is told"
-        first.page.goto("about:blank")
+        first.goto("about:blank")
         until(lambda: len(kernels(server)) == 1, says="a page that is left keeps its kernel")
-        second.page.close(run_before_unload=True)
+        second.close(run_before_unload=True)
         until(lambda: not kernels(server), says="a page that is closed keeps its kernel")
         request = urllib.request.Request(address, headers={"Host": "evil.example"})
         try:
@@ -497,7 +503,8 @@ def after_sleep(chromium: Browser, bundle: Path) -> None:
         until(lambda: bool(kernels(server)), 60, "the page did not go on with another kernel")
         visit.ready()
         until(lambda: visit.words() == said, 30, "the state is lost")
-        assert not visit.errors, visit.errors
+        wrong = [error for error in visit.errors if "Kernel connection" not in error]
+        assert not wrong, wrong
 
 
 @contextmanager

@@ -56,7 +56,7 @@ _TEMPLATE = """{%- extends 'voila/templates/lab/index.html.j2' -%}
 {{ spinner.css() }}
 <style>
 .jp-mod-noOutputs.jp-mod-noInput { display: none; }
-body.jp-Notebook, #rendered_cells *:has(.vx) { padding: 0; margin: 0; }
+body, #rendered_cells, #rendered_cells *:has(.vx) { padding: 0 !important; margin: 0 !important; }
 .jp-OutputPrompt, .jp-OutputCollapser, .jp-OutputArea-promptOverlay { display: none; }
 .jp-OutputArea-output, body.jp-Notebook { overflow: visible; }
 @media (prefers-color-scheme: dark) { body.jp-Notebook { background: #14171a; color: #e9ecef; } }

@@ -38,6 +38,8 @@ function at(curve, level) {
     known: curve.exact || Math.min(level - L[i], L[i + 1] - level) < 1e-3 };
 }
 
+const bar = share => make("span", { class: "vx-bar", "aria-hidden": "true", style: `--share:${Math.round(100 * clamp(share, 0, 1))}%` });
+
 function render({ model, el }) {
   const about = model.get("about"), config = document.getElementById("jupyter-config-data");
   const page = config ? JSON.parse(config.textContent) : {}, hosted = Boolean(page.kernelId);
@@ -67,8 +69,8 @@ function render({ model, el }) {
   const legend = make("div", { class: "vx-legend", role: "group", "aria-label": "Colours of the cells" });
   const pins = make("div", { class: "vx-pins", role: "group", "aria-label": "What is compared" });
   const names = make("div", { class: "vx-names" }), tip = make("div", { class: "vx-tip", hidden: "" });
-  const rows = make("div", { class: "vx-doses" }), follow = make("span", { class: "vx-sub" });
-  const best = make("span", { class: "vx-sub" }), away = make("p", { class: "vx-away" });
+  const rows = make("div", { class: "vx-doses" });
+  const best = make("span", { class: "vx-sub" }), away = make("p", { class: "vx-away" }), same = make("p", { class: "vx-away vx-same" });
   const question = make("span", { class: "vx-question" });
   const kept = make("span", { class: "vx-chip vx-kept" });
 
@@ -190,7 +192,7 @@ function render({ model, el }) {
     wayList.textContent = "Looking through all genes …";
     send("ways", { label: goal.value });
   } }, make("option", { value: "", text: "choose a label" }), ...about.labels.map(another));
-  const waysBox = popup("ways", "Genes that take it to", goal, wayList, wayWorth);
+  const waysBox = popup("ways", "Genes that take it to (share of the way)", goal, wayList, wayWorth);
   const waysOpener = opens("Find genes that take it to ▾", waysBox, {});
   const [followBox, followList] = nameBox("gene", "Follow …", { class: "vx-follow", "aria-label": "Follow a gene" }, gene => act("watch", { gene }));
   const [colorBox, colorList] = nameBox("color", "Colour by", { class: "vx-color", keeps: true }, name => act("color", { name }));
@@ -208,10 +210,10 @@ function render({ model, el }) {
       opens("Export", exportBox, { class: "vx-main" }), opens("More", moreBox)),
     make("div", { class: "vx-legendrow" }, colorBox, colorList, legend), mapBox, rows,
     make("div", { class: "vx-side vx-stale" },
-      make("div", { class: "vx-title" }, make(hosted ? "h2" : "h3", { class: "vx-h", text: "Genes that follow" }), follow, followBox, followList, waysOpener),
+      make("div", { class: "vx-title" }, make(hosted ? "h2" : "h3", { class: "vx-h", text: "Genes that follow" }), make("span", { class: "vx-grow" }), followBox, followList, waysOpener),
       make("div", { class: "vx-genes" }, genes, names),
       make("div", { class: "vx-title" }, make(hosted ? "h2" : "h3", { class: "vx-h", text: "Who it is like" }), best),
-      make("div", { class: "vx-fate" }, fate), away),
+      make("div", { class: "vx-fate" }, fate), away, same),
     words, lost, cellsBox, trustBox, linkPopup, exportBox, moreBox, compareBox, waysBox);
   if (!about.labels.length) waysOpener.hidden = true;
   el.append(root);
@@ -251,7 +253,7 @@ function render({ model, el }) {
     return [colors, faded];
   }
   function splat(M, W, H) { // all cells as discs, by hand: ten times faster than as many arcs
-    const d = devicePixelRatio, w = Math.round(W * d), h = Math.round(H * d), n = points.length / 2;
+    const d = devicePixelRatio, w = Math.max(1, Math.round(W * d)), h = Math.max(1, Math.round(H * d)), n = points.length / 2;
     const made = document.createElement("canvas");
     made.width = w; made.height = h;
     const c = made.getContext("2d"), picture = c.createImageData(w, h), out = picture.data, [colors, faded] = shades();
@@ -297,11 +299,24 @@ function render({ model, el }) {
   function disc(c, [x, y], r, fill, edge, width = 2.5) {
     c.beginPath(); c.arc(x, y, r, 0, 7); c.fillStyle = fill; c.fill(); c.strokeStyle = edge; c.lineWidth = width; c.stroke();
   }
-  function label(c, text, [x, y], dx, dy, W) {
+  function label(c, text, [x, y]) {
     c.font = "12.5px system-ui, sans-serif";
-    const w = c.measureText(text).width, left = clamp(x + dx, 4, (W ?? 1e9) - w - 4);
-    c.globalAlpha = 0.88; c.fillStyle = css("bg"); c.fillRect(left - 3, y + dy - 12, w + 6, 16);
-    c.globalAlpha = 1; c.fillStyle = css("fg"); c.fillText(text, left, y + dy);
+    const w = c.measureText(text).width;
+    c.globalAlpha = 0.85; c.fillStyle = css("bg"); c.fillRect(x - 3, y - 12, w + 6, 16);
+    c.globalAlpha = 1; c.fillStyle = css("fg"); c.fillText(text, x, y);
+  }
+  function annotate(c, labels, path, inside) { // words beside their marks, off the path and off each other
+    c.font = "12.5px system-ui, sans-serif";
+    const taken = [], apart = (b, t) => b[0] > t[2] + 4 || b[2] < t[0] - 4 || b[1] > t[3] || b[3] < t[1];
+    for (const [text, p] of labels) {
+      const w = c.measureText(text).width, tries = [[-w / 2, -16], [-w / 2, 28], [14, 5], [-w - 14, 5], [8 - w, -16], [-8, -16], [8 - w, 28], [-8, 28], [14, -12], [-w - 14, -12], [14, 22], [-w - 14, 22]]
+        .map(([dx, dy]) => [p[0] + dx, p[1] + dy - 12, p[0] + dx + w, p[1] + dy + 4])
+        .filter(b => [[b[0], b[1]], [b[2], b[3]], [b[0], b[3]], [b[2], b[1]]].every(inside) && taken.every(t => apart(b, t)));
+      const free = tries.find(b => path.every(q => q[0] < b[0] - 3 || q[0] > b[2] + 3 || q[1] < b[1] - 3 || q[1] > b[3] + 3)) ?? tries[0];
+      if (!free) continue;
+      taken.push(free);
+      label(c, text, [free[0], free[1] + 12]);
+    }
   }
   const pinColor = number => { const hex = PINNED[number % 4]; return dark() ? `rgb(${rgb(hex).map(v => Math.round(lerp(v, 255, 0.35)))})` : hex; };
   const levelOf = curve => curve === scene.curves[0] || curve.gene === scene.curves[0].gene ? level : curve.level;
@@ -348,7 +363,7 @@ function render({ model, el }) {
         if (cost < best.cost) best = { cost, R, cx: x, cy: y };
       }
     }
-    const uv = curves.flatMap(each => each.uv), ends = [0, 1].map(k => [Math.min(...uv.map(p => p[k])), Math.max(...uv.map(p => p[k]))]);
+    const uv = [[0, 0], ...curves.flatMap(each => each.uv)], ends = [0, 1].map(k => [Math.min(...uv.map(p => p[k])), Math.max(...uv.map(p => p[k]))]);
     const half = Math.max(0.725 * Math.max(...ends.map(([a, b]) => b - a)), 0.05), middle = ends.map(([a, b]) => (a + b) / 2), z = best.R / half;
     const bar = [5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01].find(b => b * z < best.R * 0.7) ?? 0.005;
     Object.assign(glass, best, { z, bar, to: p => [best.cx - (p[0] - middle[0]) * z, best.cy - (p[1] - middle[1]) * z] });
@@ -377,32 +392,19 @@ function render({ model, el }) {
     for (let k = curves.length - 1; k >= 0; k--) {
       const curve = curves[k], spots = curve.uv.map(to), { here, own, known } = way(c, curve, spots, k - 1, k ? 4 : 5.5);
       if (k === 0) curve.levels.forEach((v, i) => { if (!curve.exact || i % 5 === 0) disc(c, spots[i], 2.5, bg, fg, 1.2); });
+      if (!k && Math.hypot(own[0] - to([0, 0])[0], own[1] - to([0, 0])[1]) > 8) line(c, [to([0, 0]), own], css("mut"), 1.5, [2, 4]);
       disc(c, here, k ? 6 : 10, k ? pinColor(k - 1) : known ? css("acc") : bg, known ? bg : css("acc"));
       disc(c, k ? own : to([0, 0]), k ? 0.1 : 7, bg, fg);
       if (k === 0) {
         labels.push([`${curve.gene} 0`, spots[0]], [`${curve.gene} ${curve.levels.at(-1).toFixed(1)}`, spots.at(-1)], ["as it is", to([0, 0])]);
       } else labels.push([`${String.fromCharCode(65 + k)} ${curve.gene}`, here]);
     }
-    c.textAlign = "left";
-    const taken = [];
-    for (const [text, p] of labels) { // beside its mark, where nothing is written yet
-      c.font = "12.5px system-ui, sans-serif";
-      const w = c.measureText(text).width;
-      const spot = [[-w / 2, -16], [-w / 2, 28], [8 - w, -16], [-8, -16], [8 - w, 28], [-8, 28], [14, 5], [-w - 14, 5], [-w / 2, -34], [-w / 2, 46]].find(([dx, dy]) => {
-        const box = [p[0] + dx, p[1] + dy - 12, p[0] + dx + w, p[1] + dy + 4];
-        const inside = [[box[0], box[1]], [box[2], box[3]], [box[0], box[3]], [box[2], box[1]]].every(q => Math.hypot(q[0] - cx, q[1] - cy) < R - 4);
-        return inside && !taken.some(t => box[0] < t[2] + 4 && box[2] > t[0] - 4 && box[1] < t[3] && box[3] > t[1]);
-      });
-      if (!spot) continue;
-      taken.push([p[0] + spot[0], p[1] + spot[1] - 12, p[0] + spot[0] + w, p[1] + spot[1] + 4]);
-      label(c, text, p, ...spot);
-    }
+    annotate(c, labels, curves.flatMap(each => each.uv.map(to)), q => Math.hypot(q[0] - cx, q[1] - cy) < R - 4);
     const y = cy + R * 0.84;
     c.strokeStyle = fg; c.lineWidth = 2; c.beginPath(); c.moveTo(cx - bar * z / 2, y); c.lineTo(cx + bar * z / 2, y); c.stroke();
-    c.textAlign = "center";
     const text = `${bar === 1 ? "one" : bar} usual step${bar > 1 ? "s" : ""}${R > 130 ? " to the next cell" : ""}`;
-    c.font = "12px system-ui, sans-serif"; c.fillStyle = css("mut"); c.fillText(text, cx, y - 7);
-    c.textAlign = "left";
+    c.font = "12.5px system-ui, sans-serif";
+    label(c, text, [cx - c.measureText(text).width / 2, y - 7]);
     c.restore();
     c.strokeStyle = fg; c.lineWidth = 1.5; c.beginPath(); c.arc(cx, cy, R, 0, 7); c.stroke();
   }
@@ -427,13 +429,11 @@ function render({ model, el }) {
         }
         disc(c, start, 6, bg, k ? pinColor(k - 1) : fg);
         disc(c, here, k ? 5.5 : 8, k ? pinColor(k - 1) : known ? css("acc") : bg, known ? bg : css("acc"));
-        if (k === 0 && !glass.shown) {
-          label(c, `${curve.gene} 0`, spots[0], 12, -8, W); label(c, "as it is", start, 12, 4, W);
-          label(c, `${curve.gene} ${curve.levels.at(-1).toFixed(1)}`, spots.at(-1), 10, 16, W);
-        }
+        if (k === 0 && !glass.shown) annotate(c, [["as it is", start], [`${curve.gene} 0`, spots[0]], [`${curve.gene} ${curve.levels.at(-1).toFixed(1)}`, spots.at(-1)]],
+          spots, q => q[0] > 4 && q[0] < W - 4 && q[1] > 4 && q[1] < H - 50);
       }
       if (glass.shown) drawLens(c, M, W, H);
-      else if (!scene.lens) label(c, `${curves[0].gene} moves nothing here`, M.to(curves[0].start), 14, 4, W);
+      else if (!scene.lens) annotate(c, [[`${curves[0].gene} moves nothing here`, M.to(curves[0].start)]], [], q => q[0] > 4 && q[0] < W - 4);
     } else if (now.n === 1) {
       const p = M.to([points[2 * now.row], points[2 * now.row + 1]]);
       disc(c, p, 7, css("acc"), bg); c.strokeStyle = css("acc"); c.lineWidth = 2; c.beginPath(); c.arc(...p, 12, 0, 7); c.stroke();
@@ -452,7 +452,6 @@ function render({ model, el }) {
       const gene = scene.genes[r], followed = now.watched.includes(gene);
       return button(followed ? `★ ${gene}` : gene, () => act("hold", { gene }), { style: `top:${18 + 22 * k}px`, title: `${gene}: hold it too`, class: followed ? "vx-on" : "" });
     }));
-    follow.textContent = scene.genes ? `${order.length} of ${number(about.genes)}` : "";
   }
   function drawGenes() {
     const [c, W, H] = fit(genes), curves = scene.curves;
@@ -496,7 +495,7 @@ function render({ model, el }) {
     const end = 18 + h * shownRows.length;
     c.strokeStyle = css("acc"); c.lineWidth = 1.2; c.beginPath(); c.moveTo(X(level), 16); c.lineTo(X(level), end); c.stroke();
     c.strokeStyle = mut; c.setLineDash([3, 3]); c.beginPath(); c.moveTo(X(A.own), 16); c.lineTo(X(A.own), end); c.stroke(); c.setLineDash([]);
-    c.fillStyle = mut; c.font = "11.5px system-ui, sans-serif"; c.textAlign = "left"; c.fillText(`over ${A.gene}, ${scene.interval}`, s0, 7);
+    c.fillStyle = mut; c.font = "11.5px system-ui, sans-serif"; c.textAlign = "left"; c.fillText(`${shownRows.length} of ${number(about.genes)}`, 4, 7); c.fillText(`by ${A.gene}, band: ${scene.interval}`, s0, 7);
     c.textAlign = "right"; c.fillText("was", s1 + 38, 7); c.fillText("now", s1 + 76, 7); c.textAlign = "center"; c.fillText("change", z, 7);
     c.textAlign = "left"; c.textBaseline = "alphabetic";
     root.dataset.genes = shownRows.map(r => a.value(r).toFixed(3)).join(" ");
@@ -536,7 +535,7 @@ function render({ model, el }) {
       const remove = button("×", () => act("release", { gene: dose.gene }), { "aria-label": `Hold ${dose.gene} no longer`, title: "Hold it no longer" });
       if (dose.gene !== active) {
         return make("div", { class: "vx-other" }, button(`${dose.gene} ${dose.level.toFixed(2)}`, () => act("move", { gene: dose.gene }), { title: `Move ${dose.gene}` }),
-          make("meter", { min: 0, max: dose.top, value: dose.level, "aria-label": `Level of ${dose.gene}` }),
+          bar(dose.level / dose.top),
           make("span", { class: "vx-sub", text: dose.note || `own ${dose.own.toFixed(2)}` }), remove);
       }
       const box = make("input", { type: "number", min: 0, step: "any", "aria-label": `Exact level of ${dose.gene}`, onchange: () => set(Number(box.value)) });
@@ -576,7 +575,7 @@ function render({ model, el }) {
   }
   function slide(event) {
     const box = track.getBoundingClientRect();
-    level = clamp((event.clientX - box.left - 12) / (box.width - 24), 0, 1) * track.dose.top;
+    level = Math.round(1000 * clamp((event.clientX - box.left - 12) / (box.width - 24), 0, 1) * track.dose.top) / 1000;
     tell(false);
     draw();
   }
@@ -618,7 +617,7 @@ function render({ model, el }) {
     const A = scene.curves && scene.curves[0], held = doses.map(d => `${d.gene} ${d.own.toFixed(2)} → ${(d.gene === now.gene ? level : d.level).toFixed(2)}`);
     who.textContent = `${now.who}${now.kind ? ` · ${now.kind}` : ""} ▾`;
     question.textContent = held.join(", ");
-    trustChip.textContent = `by ${A ? A.by : now.source}${scene.signal != null ? ` · signal ${scene.signal.toFixed(2)}` : ""} ▾`;
+    trustChip.textContent = `by ${A ? A.by : now.source}${scene.signal != null && root.clientWidth > 560 ? ` · signal ${scene.signal.toFixed(2)}` : ""} ▾`;
     const a = A && at(A, level), beyond = a && (a.distance > FAR || level > A.range + 1e-6);
     kept.textContent = !A ? "nothing held" : scene.little ? `little is known of ${A.gene}` : beyond ? "beyond the data" : "prediction";
     kept.classList.toggle("vx-warn", Boolean(A && (scene.little || beyond)));
@@ -759,8 +758,8 @@ function render({ model, el }) {
         make("small", { text: pin.cell === now.who ? "" : pin.cell }), button("×", () => act("unpin", { number: k }), { "aria-label": `Take ${letter} away` }));
       return chip;
     });
-    if (shown.length) shown.unshift(make("span", { class: "vx-pin vx-a", text: "A  what is held" }));
-    if (scene.same && scene.same.length) shown.push(make("span", { class: "vx-same", text: scene.same.join(" ") }));
+    if (shown.length) shown.unshift(make("span", { class: "vx-pin vx-a", text: `A  ${doses.map(each => each.gene).join(", ")}` }));
+    same.textContent = (scene.same || []).join(" ");
     pins.replaceChildren(...shown, ...(doses.length && now.pins.length < 4 ? [compare] : []));
   }
 
@@ -824,8 +823,8 @@ function render({ model, el }) {
     if (message.kind === "ways") {
       wayList.replaceChildren(...message.rows.map(row => {
         const down = row.level === 0, name = `${down ? "↓" : "↑"} ${row.gene} to ${row.level.toFixed(1)}`;
-        return make("div", {}, button(name, () => act("hold", { gene: row.gene, level: row.level })), make("meter", { min: 0, max: message.rows[0].share, value: row.share, "aria-label": `share of the way by ${row.gene}` }),
-          make("span", { class: "vx-sub", text: `${(100 * row.share).toFixed(1)} % of the way` }));
+        return make("div", {}, button(name, () => act("hold", { gene: row.gene, level: row.level })), bar(row.share / message.rows[0].share),
+          make("span", { class: "vx-sub", text: `${(100 * row.share).toFixed(0)} %` }));
       }));
       if (!message.rows.length) wayList.textContent = "No gene takes it nearer.";
       wayWorth.textContent = message.worth;
