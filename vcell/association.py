@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +20,11 @@ import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 from matplotlib.axes import Axes
+from numba import njit
 
-from .batches import Cells
+from .batches import Cells, FileSource, Ranks, Source, blocks, ranks
 from .cells import as_prepared, control_rows, label_column
+from .masking import FAST
 from .names import column, find_genes, named, treatment_columns
 
 log = logging.getLogger("vcell")
@@ -86,19 +89,56 @@ def in_columns(cells: Cells, genes: Sequence[str], otherwise: np.ndarray) -> np.
     place = pd.Index(cells.genes).get_indexer(pd.Index(genes))
     return np.where(place >= 0, cells.expected[:, place], otherwise)  # type: ignore[index]
 
+# %% ../nbs/13_association.ipynb #passes
+@njit(**FAST)
+def _project(
+    starts: np.ndarray, genes: np.ndarray, levels: np.ndarray, weights: np.ndarray, used: np.ndarray, out: np.ndarray
+) -> None:
+    "Adds the weighted sums of each cell's levels to `out` (cells, held); `weights` is (genes, held), 0 if not `used`."
+    for cell in range(len(out)):
+        for k in range(starts[cell], starts[cell + 1]):
+            if used[genes[k]]:
+                for held in range(out.shape[1]):
+                    out[cell, held] += levels[k] * weights[genes[k], held]
+
+
+@njit(**FAST)
+def _collect(starts: np.ndarray, genes: np.ndarray, levels: np.ndarray, scores: np.ndarray, out: np.ndarray) -> None:
+    "Adds levels times `scores` (cells, held), summed over the cells, to `out` (genes, held)."
+    for cell in range(len(scores)):
+        for k in range(starts[cell], starts[cell + 1]):
+            for held in range(out.shape[1]):
+                out[genes[k], held] += levels[k] * scores[cell, held]
+
+
+@njit(**FAST)
+def _collect_by_gene(
+    starts: np.ndarray, cells: np.ndarray, levels: np.ndarray, scores: np.ndarray, out: np.ndarray
+) -> None:
+    "The same, of levels by gene."
+    for gene in range(len(out)):
+        for k in range(starts[gene], starts[gene + 1]):
+            for held in range(out.shape[1]):
+                out[gene, held] += levels[k] * scores[cells[k], held]
+
 # %% ../nbs/13_association.ipynb #association
+_FEW = 8  # genes: the answer for so few is kept until others are asked for
+
+
 @dataclass(frozen=True, repr=False)
 class Association:
     """How genes move together in unperturbed cells. Made by `associate`.
 
-    An effect: `perturb`, `trajectory` and `scan` take it as by=. It is read once, in closed form, from the cells in `X`
-    (cells, genes), log-normalised; `std` (genes,) is the spread of each gene that is left after the columns of
-    `removed` (cells, columns), orthonormal, are taken out.
+    An effect: `perturb`, `trajectory` and `scan` take it as by=. It is read in closed form from the cells `X`, (cells,
+    genes), log-normalised, in memory (shared with the data that it was made of, not copied) or on disk; each question
+    goes once over them, block by block. `std` (genes,) is the spread of each gene that is left after the columns of
+    `removed` (cells, columns), orthonormal, are taken out; `along` (genes, columns) is how far each gene goes with them.
     """
 
     genes: list[str]
-    X: sp.csr_matrix
+    X: sp.csr_matrix | Source
     removed: np.ndarray
+    along: np.ndarray
     std: np.ndarray
     sets: sp.csr_matrix | None  # (genes, sets) weight of each set for its members
     name: str
@@ -117,12 +157,14 @@ class Association:
         "The spread of each gene, (genes,); 0 where a gene does not vary."
         return np.where(np.isfinite(self.std), self.std, 0)
 
-    def profiles(self, genes: Sequence[str]) -> Change:
+    def profiles(self, genes: Sequence[str], *, progress: bool = False) -> Change:
         """How every gene goes with each of `genes`, (held, genes), and the standard error: correlations, if neither
         sets nor edges are used. A gene that was not measured is read from its neighbours. Raises `KeyError`.
         """
         columns = find_genes(self.readable, list(genes))
-        return self._alone_and_profiled(columns)[1]
+        if len(columns) <= _FEW:
+            return self._alone_and_profiled(columns)[1]
+        return self._profiled(columns, *self._read(self._read_from(columns)[1], progress))
 
     def change(
         self,
@@ -138,8 +180,8 @@ class Association:
         """
         columns, own = find_genes(self.genes, list(hold)), cells.levels(list(hold))
         way = levels_of(hold, len(cells)) - own
-        scores, (profile, _) = self._alone_and_profiled(columns)
-        among = scores @ scores.T / self.X.shape[0] + 1e-6 * np.eye(len(columns))
+        among, (profile, _) = self._alone_and_profiled(columns)
+        among = among + 1e-6 * np.eye(len(columns))
         known = np.isfinite(self.std[columns]).all()
         moved = np.linalg.solve(among, (way / self.std[columns]).T).T if known else 0 * way
         change = (moved @ profile) * self.spread
@@ -152,7 +194,11 @@ class Association:
     @cached_property
     def center(self) -> np.ndarray:
         "The mean profile of the cells that it was read from, (genes,): the logarithm of mean scaled counts."
-        return np.log1p(np.asarray(self.X.expm1().mean(axis=0)).ravel())
+        total = np.zeros(len(self.genes))
+        for _, X in blocks(self.X, self._group):
+            total += np.bincount(X.indices, np.expm1(X.data, dtype=np.float64), len(total))
+        self._group.add(total)
+        return np.log1p(total / len(self.removed))
 
     @cached_property
     def _kept(self) -> dict[tuple[int, ...], tuple[np.ndarray, Change]]:
@@ -170,8 +216,8 @@ class Association:
         Times the way from a cell's own level to the one held, it is what `change` gives; 0 for a gene without variance.
         """
         columns = find_genes(self.genes, list(genes))
-        scores, (profile, error) = self._alone_and_profiled(columns)
-        moved = 1 / ((scores**2).mean(1) + 1e-6) / self.std[columns]  # 0 where the gene does not vary
+        among, (profile, error) = self._alone_and_profiled(columns)
+        moved = 1 / (among.diagonal() + 1e-6) / self.std[columns]  # 0 where the gene does not vary
         change, std = (moved[:, None] * part * self.spread for part in (profile, error))
         rows = np.arange(len(columns))
         change[rows, columns], std[rows, columns] = 1, 0
@@ -225,27 +271,48 @@ class Association:
         ax.set_xlabel(f"goes with {named(gene)} ({what}, ± 2 standard errors)")
         return ax
 
-    def _scores(self, weights: np.ndarray) -> np.ndarray:
-        "Weighted sums of standardised residuals: (held, cells) from weights (held, genes)."
-        sums = (self.X @ (weights / self.std).T).T
-        return sums - (sums @ self.removed) @ self.removed.T
+    @property
+    def _group(self) -> Ranks:
+        "The processes that share out the cells: those that read a file; what is in memory each has whole."
+        return ranks() if isinstance(self.X, Source) else Ranks()
 
-    def _profiled(self, columns: np.ndarray, scores: np.ndarray) -> Change:
-        "The profiles, (held, genes), of genes that are read from these scores, (held, cells)."
-        profile = (self.X.T @ scores.T).T / (self.std * self.X.shape[0])
-        variance = np.maximum((scores**2).mean(1, keepdims=True) - profile**2, 0) / self.X.shape[0]
+    def _read(self, weights: np.ndarray, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """One pass over the cells, for their scores: weighted sums (held, genes) of standardised residuals.
+
+        Mean products of the scores with each gene's levels, (held, genes), and with each other, (held, held).
+        """
+        each = np.ascontiguousarray((weights / self.std).T)
+        used, known = (each != 0).any(axis=1), self.along.T @ each
+        whole, among = np.zeros(each.shape), np.zeros((each.shape[1],) * 2)
+        for rows, X in blocks(self.X, self._group, what="profiles", progress=progress):
+            scores = -self.removed[rows] @ known
+            _project(X.indptr, X.indices, X.data, each, used, scores)
+            among += scores.T @ scores
+            if each.shape[1] < 32:
+                _collect(X.indptr, X.indices, X.data, scores, whole)
+            else:
+                by_gene = X.tocsc()
+                _collect_by_gene(by_gene.indptr, by_gene.indices, by_gene.data, scores, whole)
+        self._group.add(whole, among)
+        return whole.T / len(self.removed), among / len(self.removed)
+
+    def _profiled(self, columns: np.ndarray, whole: np.ndarray, among: np.ndarray) -> Change:
+        "The profiles, (held, genes), of what was read together with these genes."
+        profile = whole / self.std
+        variance = np.maximum(among.diagonal()[:, None] - profile**2, 0) / len(self.removed)
         return Change(self._directed(columns, profile), np.sqrt(variance) * np.isfinite(self.std))
 
     def _alone_and_profiled(self, columns: np.ndarray) -> tuple[np.ndarray, Change]:
-        "The scores of genes by themselves, (held, cells), and their profiles; those of a few genes are kept once."
+        "How genes by themselves go together, (held, held), and their profiles, in one pass; those of a few genes are kept."
         key = tuple(columns.tolist())
         if key in self._kept:
             return self._kept[key]
         alone, both = self._read_from(columns)
-        scores = self._scores(alone)
-        found = scores, self._profiled(columns, scores if both is alone else self._scores(both))
+        n = len(alone)
+        whole, among = self._read(alone if both is alone else np.concatenate([alone, both]))
+        found = among[:n, :n], self._profiled(columns, whole[-n:], among[-n:, -n:])
         self._kept.clear()
-        if len(columns) <= 8:  # asked again for the next cells
+        if n <= _FEW:  # asked again for the next cells
             self._kept[key] = found
         return found
 
@@ -279,7 +346,7 @@ class Association:
         return np.where(added > 0, both * whole / np.maximum(after, 1e-12), profile)
 
     def __repr__(self) -> str:
-        return f"Association({self.X.shape[0]:,} cells x {len(self.genes):,} genes, {self.name})"
+        return f"Association({len(self.removed):,} cells x {len(self.genes):,} genes, {self.name})"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}<br>{html.escape(self.source)}<br>{html.escape(self.worth)}</p>"
@@ -313,15 +380,40 @@ def _nuisance(adata: AnnData, remove: str | Sequence[str] | None) -> tuple[np.nd
     basis, size, _ = np.linalg.svd(removed - np.r_[0, removed[:, 1:].mean(0)], full_matrices=False)
     return basis[:, size > 1e-9 * size[0]], names
 
+# %% ../nbs/13_association.ipynb #moments
+def _opened(data: AnnData | Source | str | Path, progress: bool) -> tuple[AnnData, sp.csr_matrix | Source]:
+    "What is known of the cells, and their levels: in memory, or on disk."
+    if isinstance(data, str | Path) or (isinstance(data, AnnData) and data.isbacked):
+        data = FileSource(data, progress=progress, group=ranks())
+    if isinstance(data, Source):
+        return AnnData(obs=data.obs, var=pd.DataFrame(index=pd.Index(data.genes))), data
+    data = as_prepared(data)
+    return data, sp.csr_matrix(data.X)
+
+
+def _moments(cells: sp.csr_matrix | Source, removed: np.ndarray, progress: bool) -> tuple[np.ndarray, np.ndarray]:
+    "The spread of each gene that is left, (genes,), infinite for one that does not vary; X' `removed`, (genes, columns)."
+    group = ranks() if isinstance(cells, Source) else Ranks()
+    n_genes = len(cells.genes) if isinstance(cells, Source) else cells.shape[1]
+    square, along = np.zeros(n_genes), np.zeros((n_genes, removed.shape[1]))
+    for rows, X in blocks(cells, group, what="spreads", progress=progress):
+        square += np.bincount(X.indices, np.square(X.data, dtype=np.float64), n_genes)
+        _collect(X.indptr, X.indices, X.data, removed[rows], along)
+    group.add(square, along)
+    std = np.sqrt(np.maximum(square - (along**2).sum(1), 0) / len(removed))
+    std[std < 1e-6] = np.inf
+    return std, along
+
 # %% ../nbs/13_association.ipynb #associate
 def associate(
-    adata: AnnData,  # cells, prepared or as they are
+    adata: AnnData | Source | str | Path,  # cells, prepared or as they are; or on disk: an h5ad file with counts
     *,
     control: Any = None,  # the unperturbed cells: a label, a condition in words, or a mask
     remove: str | Sequence[str] | None = None,  # columns of obs whose differences are taken out; None: the types
     sets: Mapping[str, Iterable[str]] | None = None,  # genes by set, see knowledge
     edges: pd.DataFrame | None = None,  # from regulators to their targets: source, target, weight, see knowledge
     largest_set: int = 200,  # sets with more genes say too little
+    progress: bool = False,  # show bars
 ) -> Association:
     """Returns the `Association` of unperturbed cells: how every gene moves with any other, in closed form.
 
@@ -329,32 +421,31 @@ def associate(
     there is one (and says so), `remove=()` nothing else. Without `control` the control cells of obs["perturbation"] are
     read if that column is there, else all cells, with a WARNING if a column looks like a treatment.
 
-    Raises `KeyError` for an unknown column or label, `ValueError` for fewer than 20 cells, and for sets or edges of
-    other genes.
+    Of cells on disk a block is in memory, and each question to the association goes once over the file. Under `torchrun`
+    every process asks the same, and reads its own part of the file. Raises `KeyError` for an unknown column or label,
+    `ValueError` for fewer than 20 cells, and for sets or edges of other genes.
 
     Examples
     --------
     >>> adata = vcell.load("pbmc68k")
     >>> vcell.associate(adata, remove="cell_type").slopes(["CD79A"])["MS4A1"]
     """
-    adata = as_prepared(adata)
-    rows, who = control_rows(adata, control)
-    adata = adata[rows] if len(rows) < adata.n_obs else adata
-    if adata.n_obs < 20:
-        raise ValueError(f"Found {adata.n_obs} unperturbed cells. Expected at least 20, better hundreds, to read from.")
-    basis, removed = _nuisance(adata, remove)
-    X = sp.csr_matrix(adata.X, dtype=np.float64)
-    variance = np.asarray(X.multiply(X).sum(0)).ravel() - ((X.T @ basis) ** 2).sum(1)
-    std = np.sqrt(np.maximum(variance, 0) / adata.n_obs)
-    std[std < 1e-6] = np.inf
-    genes = list(adata.var_names)
+    about, cells = _opened(adata, progress)
+    rows, who = control_rows(about, control)
+    if len(rows) < about.n_obs:
+        about, cells = about[rows], cells[rows]
+    if about.n_obs < 20:
+        raise ValueError(f"Found {about.n_obs} unperturbed cells. Expected at least 20, better hundreds, to read from.")
+    basis, removed = _nuisance(about, remove)
+    std, along = _moments(cells, basis, progress)
+    genes = list(about.var_names)
     weights, unmeasured = (None, []) if sets is None else _set_weights(genes, sets, largest_set)
     known = None if edges is None else _edge_matrix(genes, unmeasured, edges)
     name = f"without {', '.join(['log total', *removed])}"
     name += "" if weights is None else f", {weights.shape[1]:,} gene sets"
     name += "" if known is None else f", {known.nnz:,} edges"
-    left = [name for name in treatment_columns(adata.obs) if name not in removed]
-    return Association(genes, X, basis, std, weights, name, unmeasured, known, who, left)
+    left = [name for name in treatment_columns(about.obs) if name not in removed]
+    return Association(genes, cells, basis, along, std, weights, name, unmeasured, known, who, left)
 
 # %% ../nbs/13_association.ipynb #set-weights
 def _set_weights(
@@ -400,6 +491,8 @@ def _edge_matrix(genes: list[str], unmeasured: list[str], edges: pd.DataFrame) -
 # %% ../nbs/13_association.ipynb #pack
 def pack(association: Association) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     "The association as arrays and what JSON can hold."
+    if isinstance(association.X, Source):
+        raise ValueError("Found an association of cells on disk. Expected one of cells in memory, to be saved with them.")
     arrays = {"removed": association.removed, "std": np.where(np.isinf(association.std), 0, association.std)}
     matrices = {"X": association.X} | {
         name: matrix
@@ -422,7 +515,8 @@ def unpack(arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> Assoc
     }
     std = np.where(arrays["std"] == 0, np.inf, arrays["std"])
     sets, edges = matrices.get("sets"), matrices.get("edges")
+    _, along = _moments(matrices["X"], arrays["removed"], progress=False)
     return Association(
-        record["genes"], matrices["X"], arrays["removed"], std, sets, record["name"], record["unmeasured"], edges,
+        record["genes"], matrices["X"], arrays["removed"], along, std, sets, record["name"], record["unmeasured"], edges,
         record.get("read_from", "cells"), record.get("left_in", []),
     )  # fmt: skip

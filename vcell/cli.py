@@ -1024,7 +1024,7 @@ def demo_command(
     Trains, tests, switches a gene off little by little and draws it. Needs no file and no network.
     Writes a folder with figures, tables, the model and a report to open in a browser."""
     _there(data, *(_columns(remove) or []))
-    log.info("reading %s", data)
+    log.info("a study of %s: read it, train a network, score it, switch a gene off, draw the map", data)
     from vcell.study import STUDY_FILES, ready, study
 
     ready(out, STUDY_FILES, overwrite=overwrite)
@@ -1039,10 +1039,13 @@ def demo_command(
     found.model.record["trained_on"] = _trained_on(data, read)
     found.save(out, overwrite=overwrite)
     top = found.path.top_genes(12).round(3).to_string()
-    text = f"{found.asked}.\n{found.most}\n\n{top}\n\n{found.path.source} {found.path.worth}"
+    text = f"{found.asked}.\n{found.most} {found.path.reach}\n\n{top}\n\n{found.path.source} {found.path.worth}"
     text += f"\n\n{found.report.verdict}"
-    text += f"\n\nOpen {out / 'report.html'} in a browser; the model is in {out / 'model'}."
-    return found.facts | {"out": out}, text + _next("vcell", "explore", out / "model")
+    model, cell = out / "model", shlex.quote(found.path.cells[0])
+    text += f"\n\nOpen {out / 'report.html'} in a browser. Another gene, and your own cells:"
+    text += f"\n  vcell perturb {shlex.quote(str(model))} --knock-out GENE --cells {cell}"
+    text += "\n  vcell demo --data cells.h5ad"
+    return found.facts | {"out": out}, text + _next("vcell", "explore", model)
 
 # %% ../nbs/23_cli.ipynb #explore
 @_command(

@@ -796,6 +796,19 @@ class Response:
 
         Scaled by how far a gene goes of its way in the screen. Raises `KeyError` for a gene that was not measured.
         """
+        (change, std), columns = self.at_center(cells, hold), find_genes(self.genes, list(hold))
+        if cells.expected is not None:
+            change = carried(change, self.center, in_columns(cells, self.genes, self.center))
+        change[:, columns], std[:, columns] = levels_of(hold, len(cells)) - cells.levels(list(hold)), 0
+        return Change(change, std)
+
+    @property
+    def center(self) -> np.ndarray:
+        "The profile of untreated cells, (genes,), from which changes are carried to others."
+        return self.control
+
+    def at_center(self, cells: Cells, hold: Mapping[str, float | np.ndarray]) -> Change:
+        "The same as `change`, before it is carried to what the cells express; of no use for the held genes themselves."
         genes = list(hold)
         columns, own, levels = find_genes(self.genes, genes), cells.levels(genes), levels_of(hold, len(cells))
         whole = self.own_share * self.control[columns] if self.own_share > 0 else -own
@@ -814,9 +827,6 @@ class Response:
             both = self._by_cell("+".join(genes), cells, np.ones(len(cells)))[0]
             apart = np.sum([self._by_cell(gene, cells, np.ones(len(cells)))[0] for gene in genes], axis=0)
             change += part.prod(1, keepdims=True) * (both - apart)
-        if cells.expected is not None:
-            change = carried(change, self.control, in_columns(cells, self.genes, self.control))
-        change[:, columns], variance[:, columns] = levels - own, 0
         return Change(change, np.sqrt(variance))
 
     def toward(self, cells: Cells, condition: str, part: float) -> Change:
