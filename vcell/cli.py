@@ -628,7 +628,9 @@ def learn_command(
         told = knowledge(*(_columns(known) or []), progress=not quiet)
         options: dict[str, Any] = {"key": key, "control": control, "separator": separator, "progress": not quiet}
         adata = load_screen(screen, **options, **_read_options(read))
-        found = fit_response(adata, told, context=context, strength=strength, min_cells=min_cells)
+        found = fit_response(
+            adata, told, context=context, strength=strength, min_cells=min_cells, progress=not quiet
+        )
         found.save(out, overwrite=overwrite)
         names = list(dict.fromkeys(found.perturbations))
         facts = {"out": out, "perturbations": len(names), "contexts": found.contexts, "genes": len(found.genes)}
@@ -851,7 +853,7 @@ def demo_command(
     Writes a folder with figures, tables, the model and a report to open in a browser."""
     with _session(quiet=quiet, debug=debug):
         _there(data, *(_columns(remove) or []))
-        log.info("reading %s", data)
+        log.info("a study of %s: read it, train a network, score it, switch a gene off, draw the map", data)
         from vcell.study import STUDY_FILES, ready, study
 
         ready(out, STUDY_FILES, overwrite=overwrite)
@@ -865,10 +867,13 @@ def demo_command(
         found = dataclasses.replace(found, repeat=_demo_again(words))
         found.save(out, overwrite=overwrite)
         top = found.path.top_genes(12).round(3).to_string()
-        text = f"{found.asked}.\n{found.most}\n\n{top}\n\n{found.path.source} {found.path.worth}"
+        text = f"{found.asked}.\n{found.most} {found.path.reach}\n\n{top}\n\n{found.path.source} {found.path.worth}"
         text += f"\n\n{found.report.verdict}"
-        text += f"\n\nOpen {out / 'report.html'} in a browser; the model is in {out / 'model'}."
-        _show(found.facts | {"out": out}, text + _next("vcell", "explore", out / "model", data), as_json=json_)
+        model, cell = out / "model", shlex.quote(found.path.cells[0])
+        text += f"\n\nOpen {out / 'report.html'} in a browser. Another gene, and your own cells:"
+        text += f"\n  vcell perturb {shlex.join([str(model), data])} --knock-out GENE --cells {cell}"
+        text += "\n  vcell demo --data cells.h5ad"
+        _show(found.facts | {"out": out}, text + _next("vcell", "explore", model, data), as_json=json_)
 
 # %% ../nbs/23_cli.ipynb #explore
 @app.command("explore", epilog=_examples(

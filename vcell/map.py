@@ -141,7 +141,7 @@ class CellMap:
         self,
         color: str | pd.Series | None = "auto",  # a column of obs, or values (cells,); None: all cells grey
         *,
-        which: str = "predicted",  # or "original", the map of measured profiles
+        which: str | np.ndarray = "predicted",  # or "original", the map of measured profiles; or places, (cells, 2)
         ax: Axes | None = None,
     ) -> Axes:
         """The cells as points; the map of measured profiles is turned towards the predicted one. Returns the Axes.
@@ -153,7 +153,11 @@ class CellMap:
         from matplotlib.lines import Line2D
 
         ax = ax or plt.subplots(figsize=(4.6, 3.0), layout="constrained")[1]
-        what, points = _PROFILES[which], self.points if which == "predicted" else _turned(self.original, self.points)
+        if isinstance(which, str):
+            what = _PROFILES[which]
+            points = self.points if which == "predicted" else _turned(self.original, self.points)
+        else:
+            what, points = "chosen", which
         if isinstance(color, str) and color == "auto":
             color = label_column(self.obs)
         if isinstance(color, str):

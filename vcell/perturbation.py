@@ -20,6 +20,7 @@ import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from scipy.spatial.distance import cdist
 from tqdm.auto import tqdm
 
@@ -361,31 +362,56 @@ def draw_path(
     ax.scatter(x[-1], y[-1], s=size * 3.5, marker="X", color=INK, edgecolor="w", lw=0.8, zorder=5)
 
 # %% ../nbs/14_perturbation.ipynb #draw-close
-def _draw_close(ax: Axes, map: CellMap, places: np.ndarray, palette: str, beyond: np.ndarray) -> Axes:
-    "The path close up in Axes beside those of its map, which shows it as a line in a box. Returns the new Axes."
-    from matplotlib.collections import PathCollection
-    from matplotlib.patches import Rectangle
+def _lens(map: CellMap, states: np.ndarray, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """States (steps, 2) and the `n` cells nearest to them (cells, 2; NaN for all others) in the plane of the path.
 
+    The first axis goes from the start to the end, the second is that in which these cells differ most; the unit is the
+    usual distance from one of them to its nearest.
+    """
+    scores = (states[:, map.columns] - map.center) @ map.axes.T
+    away = cdist(map.scores, scores[:: max(1, len(scores) // 20)]).min(1)
+    rows = np.argsort(away, kind="stable")[:n]
+    near, along = map.scores[rows] - scores[0], scores[-1] - scores[0]
+    along = along / np.linalg.norm(along) if np.linalg.norm(along) > 1e-9 else np.eye(len(along))[0]
+    rest = near - near.mean(0)
+    across = np.linalg.svd(rest - np.outer(rest @ along, along), full_matrices=False)[2][0]
+    apart = cdist(near, near)
+    np.fill_diagonal(apart, np.inf)
+    plane = np.column_stack([along, across]) / max(float(np.median(apart.min(1))), 1e-9)
+    cells = np.full((len(map.scores), 2), np.nan)
+    cells[rows] = near @ plane
+    return (scores - scores[0]) @ plane, cells
+
+
+def _draw_close(ax: Axes, map: CellMap, states: np.ndarray, color: Any, palette: str, beyond: np.ndarray) -> Axes:
+    "The path in its own plane, in Axes beside those of the map, which shows where it is. Returns the new Axes."
     spec = ax.get_subplotspec()
     if spec is None:
-        close = ax.inset_axes((1.05, 0, 1, 1))
+        close = ax.inset_axes((1.2, 0, 1, 1))
     else:
         grid = spec.subgridspec(1, 2)
         ax.set_subplotspec(grid[0])
         close = ax.figure.add_subplot(grid[1])
-    center, extent = (places.max(0) + places.min(0)) / 2, np.ptp(places, 0).max()
-    near = np.partition(np.abs(map.points - center).max(1), min(40, len(map.points) - 1))[:41].max()
-    half = max(0.62 * extent, near)
-    for cells in [each for each in ax.collections if isinstance(each, PathCollection)]:
-        (x, y), size = np.asarray(cells.get_offsets()).T, float(np.clip(cells.get_sizes()[0] * 2.2, 10, 30))
-        close.scatter(x, y, color=cells.get_facecolor(), s=size, lw=0, alpha=0.45, rasterized=True)
-        cells.set_alpha(0.6)
-    ax.plot(*places.T, color=INK, lw=1)
-    ax.add_patch(Rectangle(center - half, 2 * half, 2 * half, fill=False, ec=INK, lw=0.8))
-    x, y = np.column_stack([center - half, center + half])
-    close.set(xticks=[], yticks=[], xlim=x, ylim=y, xlabel="the box, close up")
+    places, cells = _lens(map, states)
+    middle, extent = (places.max(0) + places.min(0)) / 2, np.ptp(places, 0).max()
+    near = np.sort(np.abs(cells - middle).max(1))[:6].max()
+    half = np.clip(near, 0.65 * extent, 1.6 * extent) if extent > 0 else near
+    map.plot(color, which=cells, ax=close)
+    for drawn in [*close.collections]:
+        drawn.set(sizes=[14], alpha=0.6)
+        if drawn.colorbar is not None:
+            drawn.colorbar.remove()
+    close.spines[["left", "bottom"]].set_visible(True)
+    x, y = np.column_stack([middle - half, middle + half])
+    close.set(xlim=x, ylim=y, xlabel="along the path (1: from cell to cell)", ylabel="across it, the nearest cells")
+    close.set_title("")
+    if (legend := close.get_legend()) is not None:
+        legend.remove()
+    for axis in (close.xaxis, close.yaxis):
+        axis.set_major_locator(MaxNLocator(4))
     for axes, anchor in ((ax, "E"), (close, "W")):
-        axes.set(box_aspect=1, anchor=anchor, aspect="equal", adjustable="datalim")
+        axes.set(box_aspect=1, anchor=anchor)
+    draw_path(ax, map.place(states), palette, size=7)
     draw_path(close, places, palette, beyond=beyond, size=30)
     return close
 
@@ -500,7 +526,7 @@ class Trajectory:
         "In a sentence, whether the path stays among the cells of the data, and where it leaves them."
         outside, away = np.flatnonzero(self.beyond), self.distance()
         if not len(outside):
-            return "All of it lies among the cells of the data."
+            return "All of the path lies among the cells of the data."
         return (
             f"From step {outside[0]} of {len(away) - 1} on it is further from every cell of the data than cells are "
             f"from each other ({away.iloc[-1]:.1f} times at its end): a guess beyond the data."
@@ -537,10 +563,10 @@ class Trajectory:
         *,
         color: str | pd.Series | None = "auto",  # of the cells, see CellMap.plot
         palette: str = "viridis",  # of the steps; or "redgreen"
-        close: bool = True,  # the path close up, beside the map
+        close: bool = True,  # the path close up beside the map, in the plane of start, end and the nearest cells
         ax: Axes | None = None,
     ) -> Axes:
-        "The path on the map of cells and, beside it, close up: start ringed, end crossed. Returns the Axes of the map."
+        "The path on the map of cells and, beside it, in its own plane. Returns the Axes of the map."
         import matplotlib.pyplot as plt
 
         if palette not in PALETTES:
@@ -548,11 +574,12 @@ class Trajectory:
         if map is None:
             map = self._map = self._map or embed(self.model, self.adata.copy())
         ax = ax or plt.figure(figsize=(7.2, 2.9), layout="constrained").add_subplot()
-        places, beyond = map.place(self.states), self.beyond
-        map.plot(color, ax=ax)
-        groups, at = ax.get_legend(), _draw_close(ax, map, places, palette, beyond) if close else ax
-        if not close:
-            draw_path(ax, places, palette, beyond=beyond)
+        beyond, at = self.beyond, map.plot(color, ax=ax)
+        groups = ax.get_legend()
+        if close:
+            at = _draw_close(ax, map, self.states, color, palette, beyond)
+        else:
+            draw_path(ax, map.place(self.states), palette, beyond=beyond)
         ends = _key(at, len(self.states) - 1, float(self.distance().iloc[-1]), palette, beyond)
         if groups is not None:
             dots = [each for each in groups.legend_handles if each]

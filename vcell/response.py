@@ -21,6 +21,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
+from tqdm.auto import tqdm
 
 from .association import Association, Change, carried, in_columns, levels_of, pack, unpack
 from .batches import Cells
@@ -196,7 +197,9 @@ def _weights(logs: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
     return [np.exp(first), *(np.exp(each - each.max()) / np.exp(each - each.max()).sum() for each in others)]
 
 
-def _predictive(score: _LeftOut, factors: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+def _predictive(
+    score: _LeftOut, factors: Sequence[Sequence[np.ndarray]], *, progress: bool = False
+) -> list[np.ndarray]:
     "The weights with which the product of the factors, each a sum of its parts, predicts best: L-BFGS from even ones."
     sizes = [len(parts) for parts in factors]
 
@@ -218,13 +221,16 @@ def _predictive(score: _LeftOut, factors: Sequence[Sequence[np.ndarray]]) -> lis
     start = np.log(scale * np.array([0.05, 0.2, *[0.75 / max(n_kinds, 1)] * n_kinds]))
     start = np.concatenate([start, np.zeros(sum(sizes[1:]))])
     bounds = [(np.log(scale * 1e-5), np.log(scale * 1e2))] * sizes[0] + [(-5.0, 5.0)] * sum(sizes[1:])
-    found = minimize(value, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-10})
+    with tqdm(desc="weighing what is known", unit="step", delay=2, disable=not progress) as bar:
+        how: dict[str, Any] = {"method": "L-BFGS-B", "options": {"ftol": 1e-10}, "callback": lambda _: bar.update()}
+        found = minimize(value, start, jac=True, bounds=bounds, **how)
     return _weights(found.x, sizes)
 
 
 def _most_predictive(
-    rows: _Rows, Y: np.ndarray, A: np.ndarray, noise: np.ndarray, known: Knowledge, *, seed: int = 0
-) -> _Mixture:
+    rows: _Rows, Y: np.ndarray, A: np.ndarray, noise: np.ndarray, known: Knowledge, *, seed: int = 0,
+    progress: bool = False,
+) -> _Mixture:  # fmt: skip
     "The mixture with which the changes `Y`, expected to be like `A`, (rows, genes), predict each other best."
     kept = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MOST])
     rows, score = rows[kept], _LeftOut(Y[kept], A[kept], noise[kept])
@@ -237,7 +243,7 @@ def _most_predictive(
         factors.append([np.ones((len(rows), len(rows))), _near(rows, rows)])
     if len(among) > 1:
         factors.append(list(_strengths(rows, rows, among)))
-    sizes, *others = _predictive(score, factors)
+    sizes, *others = _predictive(score, factors, progress=progress)
     shares = np.where(sizes > 1e-4 * sizes.sum(), sizes, 0.0) / sizes.sum()
     found = _Mixture(tuple(map(float, shares[2:])), float(shares[0]), float(shares[1]), size=float(sizes.sum()))
     found = replace(found, contexts=float(others[0][1]) if several else 0.0)
@@ -557,6 +563,21 @@ def draw_counts(
     return found
 
 # %% ../nbs/19_response.ipynb #response-model
+def _quantile_of_others(values: np.ndarray, q: float) -> np.ndarray:
+    "By row the quantile of the values of all other rows, (rows,); sorted once."
+    n_rows, n = values.shape
+    order = np.argsort(values, axis=None, kind="stable")
+    rank, ordered = np.empty(values.size, dtype=int), values.ravel()[order]
+    rank[order] = np.arange(values.size)
+    place = q * (values.size - n - 1)
+    low = int(place)
+    found = np.empty(n_rows)
+    for row, own in enumerate(np.sort(rank.reshape(values.shape), axis=1) - np.arange(n)):
+        ends = [k + np.searchsorted(own, k, side="right") for k in (low, min(low + 1, values.size - n - 1))]
+        found[row] = ordered[ends[0]] + (place - low) * (ordered[ends[1]] - ordered[ends[0]])
+    return found
+
+
 _DIRECTIONS = (("raise", "lowered"), ("lower", "raised"))
 
 
@@ -775,6 +796,19 @@ class Response:
 
         Scaled by how far a gene goes of its way in the screen. Raises `KeyError` for a gene that was not measured.
         """
+        (change, std), columns = self.at_center(cells, hold), find_genes(self.genes, list(hold))
+        if cells.expected is not None:
+            change = carried(change, self.center, in_columns(cells, self.genes, self.center))
+        change[:, columns], std[:, columns] = levels_of(hold, len(cells)) - cells.levels(list(hold)), 0
+        return Change(change, std)
+
+    @property
+    def center(self) -> np.ndarray:
+        "The profile of untreated cells, (genes,), from which changes are carried to others."
+        return self.control
+
+    def at_center(self, cells: Cells, hold: Mapping[str, float | np.ndarray]) -> Change:
+        "The same as `change`, before it is carried to what the cells express; of no use for the held genes themselves."
         genes = list(hold)
         columns, own, levels = find_genes(self.genes, genes), cells.levels(genes), levels_of(hold, len(cells))
         whole = self.own_share * self.control[columns] if self.own_share > 0 else -own
@@ -793,9 +827,6 @@ class Response:
             both = self._by_cell("+".join(genes), cells, np.ones(len(cells)))[0]
             apart = np.sum([self._by_cell(gene, cells, np.ones(len(cells)))[0] for gene in genes], axis=0)
             change += part.prod(1, keepdims=True) * (both - apart)
-        if cells.expected is not None:
-            change = carried(change, self.control, in_columns(cells, self.genes, self.control))
-        change[:, columns], variance[:, columns] = levels - own, 0
         return Change(change, np.sqrt(variance))
 
     def toward(self, cells: Cells, condition: str, part: float) -> Change:
@@ -860,9 +891,8 @@ class Response:
         "What its predictions are worth, in a sentence: each perturbation left out in turn, the kernel kept."
         off, kept = self._in_spreads(), ~_membership(self.perturbations, self.genes).toarray().astype(bool)
         guess, inside, r = self.measured - self._solved["left_out"], [], []
-        few = off[:, :: max(1, off.size // 200_000)]  # enough to read a quantile from
-        for row, others in enumerate(kept):
-            half = np.quantile(np.delete(few, row, axis=0), 0.8)
+        halves = _quantile_of_others(off[:, :: max(1, off.size // 200_000)], 0.8)  # enough to read a quantile from
+        for row, (others, half) in enumerate(zip(kept, halves, strict=True)):
             inside.append((off[row, others] <= half).mean())
             a, b = (part[row, others] - part[row, others].mean() for part in (guess, self.measured))
             r.append(a @ b / max(np.sqrt((a @ a) * (b @ b)), 1e-12))
@@ -985,6 +1015,7 @@ def fit_response(
     strength: str | None = None,  # a column of obs with numbers: doses, times
     prior: Association | None = None,  # what the unperturbed cells say, read with the same gene sets: see associate
     min_cells: int = 20,  # perturbations with fewer, in a context and at a strength, are left out
+    progress: bool = True,  # show a bar where it takes more than two seconds
 ) -> Response:
     """Returns a `Response`: what screens teach of unseen genes, pairs, contexts and strengths, in closed form.
 
@@ -1014,7 +1045,7 @@ def fit_response(
         )
     whole = [replace(each, effects=_filled(each.effects)) for each in train]
     calls = _calls(train[0].effects, given) if len(train) == 1 else None
-    return replace(_fit(whole, given, prior), calls=calls)
+    return replace(_fit(whole, given, prior, progress=progress), calls=calls)
 
 
 def fit_calls(
@@ -1087,7 +1118,9 @@ def _joint(train: Sequence[_Measured]) -> tuple[list[str], _Rows, np.ndarray, np
     return genes, _Rows(names, place, profiles, strength), np.vstack(changes), np.concatenate(noise), center
 
 
-def _fit(train: Sequence[_Measured], known: Knowledge, prior: Association | None) -> Response:
+def _fit(
+    train: Sequence[_Measured], known: Knowledge, prior: Association | None, *, progress: bool = False
+) -> Response:
     "The `Response` to measured effects."
     genes, rows, change, noise, center = _joint(train)
     if len(rows) < 3:
@@ -1095,7 +1128,8 @@ def _fit(train: Sequence[_Measured], known: Knowledge, prior: Association | None
     noise = np.maximum(noise, 1e-3 * max(float(np.median(noise)), 1e-9))
     shares = [each.effects.own_share for each in train if np.isfinite(each.effects.own_share)]
     share = float(np.median(shares)) if shares else float("nan")
-    mixture = _most_predictive(rows, change, _expected(prior, rows.names, genes, share), noise, known)
+    ahead = _expected(prior, rows.names, genes, share)
+    mixture = _most_predictive(rows, change, ahead, noise, known, progress=progress)
     parts = [f"{kind.name} {part:.2f}" for kind, part in zip(known, mixture.features, strict=True)]
     parts += [f"shared {mixture.shared:.2f}", f"own {mixture.own:.2f}"]
     name = ", ".join(parts + [f"interaction {mixture.interaction:.2f}"] * bool(mixture.interaction))

@@ -208,29 +208,61 @@ def _terms(center: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return low, gain, least
 
 
+class _Carrier:
+    "The read-outs of changes at the center of an effect, carried to the cells of a task."
+
+    def __init__(self, effect: Any, task: _Task):
+        weights = task.readout.weights
+        self.read = np.arange(len(task.genes)) if weights is None else np.flatnonzero(weights)
+        self.place = pd.Index(effect.genes).get_indexer(pd.Index(task.genes)[self.read])
+        center = np.where(self.place >= 0, effect.center[self.place], 0)
+        self.terms = _terms(center, task.cells.expected[:, self.read])  # type: ignore[index]
+        self.weights = np.zeros(0, np.float32) if weights is None else weights[self.read].astype(np.float32)
+
+    def columns(self, change: np.ndarray, held: np.ndarray) -> np.ndarray:
+        "Changes (rows, genes of the effect) in the columns that are read, 0 for the held gene (rows,) of the model."
+        found = np.where(self.place >= 0, change[:, self.place], 0)
+        found[held[:, None] == self.read] = 0
+        return np.ascontiguousarray(found, np.float32)
+
+    def __call__(self, cell: np.ndarray, row: np.ndarray, way: np.ndarray, change: np.ndarray) -> np.ndarray:
+        "The read-out, (pairs,), of `way` times a `row` of `change` in each `cell`."
+        found, (low, gain, least) = np.empty(len(cell), np.float32), self.terms
+        pairs = (cell.astype(np.int64), row.astype(np.int64), way.astype(np.float32))
+        run = (_carry, np.arange(len(cell) + 1), *pairs, change, low, gain, least, self.weights, found)
+        _run(*run, width=len(self.read))
+        return found
+
+
 def _by_slopes(effect: Any, task: _Task) -> np.ndarray:
     "The same, of an effect with a change `per_level` at a `center`, from which it is carried to each cell."
-    weights, columns = task.readout.weights, task.asked.columns
-    read = np.arange(len(task.genes)) if weights is None else np.flatnonzero(weights)
-    place = pd.Index(effect.genes).get_indexer(pd.Index(task.genes)[read])
-    center = np.where(place >= 0, effect.center[place], 0)
-    low, gain, least = _terms(center, task.cells.expected[:, read])  # type: ignore[index]
-    weighed = np.zeros(0, np.float32) if weights is None else weights[read].astype(np.float32)
-    cell = np.repeat(np.arange(len(task.cells)), np.diff(task.ways.indptr))
-    values, way = np.empty(task.ways.nnz, np.float32), task.ways.data.astype(np.float32)
+    columns, ways, carrier = task.asked.columns, task.ways, _Carrier(effect, task)
+    cell, values = np.repeat(np.arange(len(task.cells)), np.diff(ways.indptr)), np.empty(ways.nnz, np.float32)
+    keep = len(columns) * len(carrier.read) <= _KEPT
     for part in slices(len(columns), 0):
-        if part.start not in task.kept:
-            slopes = np.where(place >= 0, effect.per_level(task.asked.genes[part]).mean[:, place], 0)
-            slopes[columns[part, None] == read] = 0
-            task.kept[part.start] = np.ascontiguousarray(slopes, np.float32)
-        slopes = task.kept[part.start] if len(columns) * len(read) <= _KEPT else task.kept.pop(part.start)
-        pairs = np.flatnonzero((task.ways.indices >= part.start) & (task.ways.indices < part.stop))
-        found = np.empty(len(pairs), np.float32)
-        parts = (cell[pairs], task.ways.indices[pairs] - part.start, way[pairs])
-        run = (_carry, np.arange(len(pairs) + 1), *parts, slopes, low, gain, least, weighed, found)
-        _run(*run, width=len(read))
-        values[pairs] = found
+        slopes = task.kept.get(part.start)
+        if slopes is None:
+            slopes = carrier.columns(effect.per_level(task.asked.genes[part]).mean, columns[part])
+        if keep:
+            task.kept[part.start] = slopes
+        pairs = np.flatnonzero((ways.indices >= part.start) & (ways.indices < part.stop))
+        values[pairs] = carrier(cell[pairs], ways.indices[pairs] - part.start, ways.data[pairs], slopes)
         task.bar.update(len(pairs))
+    return values
+
+
+def _by_center(effect: Any, task: _Task) -> np.ndarray:
+    "The same, of an effect with a change `at_center` that differs between cells."
+    carrier, values = _Carrier(effect, task), np.empty(task.ways.nnz, np.float32)
+    for (gene, level), held, (rows, places) in zip(
+        task.asked.hold.items(), task.asked.columns, _stored(task), strict=True
+    ):
+        for part in slices(len(rows), 0):
+            cell = rows[part]
+            change = effect.at_center(task.cells[cell], {gene: level}).mean
+            change = carrier.columns(change, np.full(len(cell), held))
+            values[places[part]] = carrier(cell, np.arange(len(cell)), np.ones(len(cell)), change)
+            task.bar.update(len(cell))
     return values
 
 # %% ../nbs/15_scans.ipynb #first
@@ -547,6 +579,8 @@ def _fastest(effect: Effect, task: _Task) -> np.ndarray:
     "The read-out of each stored pair, (pairs,), in the fastest way that this effect allows."
     if hasattr(effect, "per_level") and hasattr(effect, "center"):
         return _by_slopes(effect, task)
+    if hasattr(effect, "at_center") and hasattr(effect, "center"):
+        return _by_center(effect, task)
     if isinstance(effect, Network) and effect.draws == 0 and list(effect.genes) == task.genes:
         return _by_rank_one(effect, task)
     return _by_loop(effect, task)

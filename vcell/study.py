@@ -57,7 +57,7 @@ _FAMILIES = (
     r"esr[12] ets\d etv\d fli1 fox[a-z]\d gata\d gfi1 gli\d hes\d hey\d hhex hif\d hnf\d hox[a-d]\d id[1-4] "
     r"ikzf\d irf\d klf\d lef1 lhx\d lmo\d lyl1 maf[abfgk]? mecom mef2 meis\d mitf mxd\d myb mycn? myod nfat[c5] "
     r"nfe2 nfi[abcx] nfil3 nfkb[12] nkx nr\d[a-h]\d pax\d pbx\d pou\d ppar prdm\d rar[abg] rbpj rel(?=[ab]?$) "
-    r"rfx\d ror[ac] runx\d rxr six\d smad\d snai\d sox\d sp\d spi[1b] stat\d tal1 tbx\d tcf\d tead\d tfap tfe[b3] "
+    r"rfx\d ror[ac] runx\d rxr six\d smad\d snai\d sox\d sp\d(?!\d) spi[1b] stat\d tal1 tbx\d tcf\d tead\d tfap tfe[b3] "
     r"tfdp twist\d usf\d xbp1 yy1 zbtb\d zeb\d zic\d"
 ).split()
 _REGULATOR = re.compile(rf"(?:{'|'.join(_FAMILIES)})[a-z]?(?:\d+[a-z]?)?$", re.IGNORECASE)
@@ -304,8 +304,9 @@ th:first-child { text-align: left }
 <p class="note"><strong>Prediction, not measurement.</strong> By $kind. $worth $reach $range</p>
 <figure>$change_png<figcaption>The genes predicted to go up and down most. $std</figcaption></figure>
 <h2>The way there</h2>
-<figure>$trajectory_png<figcaption>Each point is a cell of the data, placed by its expected profile (UMAP: directions
-and gaps have no meaning). The path runs from the ring to the cross.</figcaption></figure>
+<figure>$trajectory_png<figcaption>Each point is a cell of the data, placed by its expected profile: on
+a map of all (UMAP: directions and gaps have no meaning), and near the path, which runs from the ring to the
+cross.</figcaption></figure>
 <figure>$genes_png<figcaption>The same little by little. $shape</figcaption></figure>
 <div class="wide">$top_table</div>
 <h2>Where the answer comes from, and how good such answers are</h2>
@@ -510,10 +511,8 @@ def study(
 
     adata = as_prepared(data) if isinstance(data, AnnData) else load(data, min_cells=3, progress=progress)
     options = choose(adata, gene, cells)
-    log.info("read %s cells x %s genes", f"{adata.n_obs:,}", f"{adata.n_vars:,}")
     done("reading")
     with _threads(adata.n_obs):
-        log.info("training the network")
         model, history = fit(adata, settings(adata), epochs=epochs, seed=seed, patience=None, progress=progress)
         done("training")
         log.info("scoring it on cells that were held out")
@@ -524,11 +523,11 @@ def study(
         for gene, rows, _ in options:
             names = list(adata.obs_names[rows])
             paths.append(trajectory(model, adata, {gene: 0.0}, cells=names, by=effect, progress=progress))
-            if len(options) == 1 or not paths[-1].beyond[-1]:
+            if len(options) == 1 or _telling(paths[-1]) == (True, True):
                 break
-        ends = [path.distance().iloc[-1] for path in paths]
-        path, (_, _, why) = paths[int(np.argmin(ends))], options[int(np.argmin(ends))]
-        why += f"; it ends nearest to cells of {len(paths)} that were tried" if len(paths) > 1 else ""
+        best = max(range(len(paths)), key=lambda k: (*_telling(paths[k]), -paths[k].distance().iloc[-1]))
+        path, (_, _, why) = paths[best], options[best]
+        why += f"; the best of {len(paths)} that were tried" if len(paths) > 1 else ""
         done("perturbation")
         log.info("drawing the map")
         map = embed(model, adata, seed=seed)
@@ -539,3 +538,8 @@ def study(
         data=name, adata=adata, model=model, history=history, report=report, map=map, path=path, why=why, seed=seed,
         repeat=repeat, seconds=seconds,
     )  # fmt: skip
+
+
+def _telling(path: Trajectory) -> tuple[bool, bool]:
+    "Whether a path ends among cells that were seen, and whether something moves on it."
+    return not path.beyond[-1], bool(path.top_genes(1)["change"].abs().max() >= 0.25)

@@ -218,7 +218,7 @@ class History:
         for name in dict.fromkeys(name for name in ("gene mean", best) if name in known):
             ax.axhline(known[name], color=INK, lw=0.8, ls="--")
             ends.append((frame.index[-1], known[name], f"{name}{' (best baseline)' * (name == best)}", INK))
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.set(xlabel="epoch", ylabel="mean squared error of hidden values")
         label_ends(ax, ends)
         return ax
