@@ -99,7 +99,7 @@ class Config:
     share: tuple[float, float] = (0.5, 0.8)
     seen_zeros: float = 0.1
     detection: float = 1.0
-    scored_zeros: float = 2.0
+    scored_zeros: float = 0.5
     learning_rate: float = 4e-3
     weight_decay: float = 0.1
     decay: bool = True
