@@ -672,8 +672,9 @@ def frames(n_cells: int, n_genes: int) -> None:
             later = time.monotonic() - again
             visit.page.evaluate(DRAGS)
             shown, took = visit.page.evaluate("() => vxDrag(10)")
-            print(f"{n_cells:,} cells x {n_genes:,} genes: first picture after {opened:.1f} s, for the next visitor "
-                  f"after {later:.1f} s; {shown:.0f} frames a second in a drag, {took:.1f} ms to draw one", flush=True)  # fmt: skip
+            told = f"{n_cells:,} cells x {n_genes:,} genes: first picture after {opened:.1f} s, for the next visitor "
+            told += f"after {later:.1f} s; {shown:.0f} frames a second in a drag, {took:.1f} ms to draw one"
+            print(told, flush=True)
             visit.context.close()
 
 

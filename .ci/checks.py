@@ -21,6 +21,7 @@ MOST_COLUMNS = 120
 # required though nothing imports them by name
 USED_BY_OTHERS = {
     "openpyxl": "pandas.read_excel imports it",
+    "ipywidgets": "anywidget is one of its widgets",
 }
 
 
