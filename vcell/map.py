@@ -170,7 +170,7 @@ class CellMap:
         ax.scatter(*points[~known].T, color=_UNKNOWN if known.any() else "0.75", **style)
         if numbers and known.any():
             drawn = ax.scatter(points[known, 0], points[known, 1], c=values[known], cmap="viridis", **style)
-            ax.figure.colorbar(drawn, ax=ax, label=name)
+            ax.figure.colorbar(drawn, ax=ax, label=name, shrink=0.7)
         elif known.any():
             groups = values[known].astype(str)
             colors = group_colors(groups)

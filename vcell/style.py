@@ -83,7 +83,7 @@ def titled(ax: Axes, text: str, last: Axes | None = None) -> None:
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]  # so that the layout is known
     width = (last or ax).get_window_extent().x1 - ax.get_window_extent().x0
     letters = int(width / ax.figure.dpi * 72 / 4.7)
-    ax.set_title(named("\n".join(textwrap.wrap(text, max(letters, 20)))))
+    ax.set_title(named("\n".join(textwrap.wrap(text, max(letters, 20)))), family=_family(), size=8.5)
 
 # %% ../nbs/05a_style.ipynb #spread
 def spread(places: Sequence[float], gap: float, low: float = -np.inf, high: float = np.inf) -> np.ndarray:
