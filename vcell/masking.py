@@ -234,8 +234,9 @@ def scored(
     epoch: int = 0,  # another epoch, other zeros
     zeros: float = 1.0,  # places to draw for each hidden value; those that are no zeros are passed over
 ) -> tuple[sp.csr_matrix, np.ndarray]:
-    """The scored places as a CSR matrix (cells, genes) whose data say which stored value of `X` stands there, -1 for a
-    zero; and for each cell how many of its zeros a drawn one stands for, (cells,).
+    """The scored places as a CSR matrix (cells, genes), and for each cell how many zeros a drawn one stands for, (cells,).
+
+    The data of the matrix say which stored value of `X` stands there, -1 for a zero.
 
     Examples
     --------
