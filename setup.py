@@ -56,7 +56,7 @@ setup(
         "Typing :: Typed",
     ],
     packages=find_packages(include=["vcell", "vcell.*"]),
-    package_data={"vcell": ["py.typed", "demo/**/*"]},
+    package_data={"vcell": ["py.typed", "*.js", "*.css", "demo/**/*"]},
     include_package_data=False,
     python_requires=f">={cfg['min_python']},<{cfg['max_python']}",
     install_requires=cfg["requirements"].split(),

@@ -6,15 +6,18 @@
 __all__ = ['log', 'DEMO', 'write_bundle', 'read_bundle', 'bundle_for', 'show', 'Serving', 'serve']
 
 # %% ../nbs/22_app.ipynb #imports
+import gc
 import hashlib
 import json
 import logging
+import multiprocessing
 import os
 import secrets
 import sys
 import tempfile
+import types
 import webbrowser
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -51,7 +54,13 @@ _TEMPLATE = """{%- extends 'voila/templates/lab/index.html.j2' -%}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 {{ resources.include_js("static/voila-style.js") }}
 {{ spinner.css() }}
-<style>.jp-mod-noOutputs.jp-mod-noInput { display: none; } body { padding: 0 8px; }</style>
+<style>
+.jp-mod-noOutputs.jp-mod-noInput { display: none; }
+body, #rendered_cells, #rendered_cells *:has(.vx) { padding: 0 !important; margin: 0 !important; }
+.jp-OutputPrompt, .jp-OutputCollapser, .jp-OutputArea-promptOverlay { display: none; }
+.jp-OutputArea-output, body.jp-Notebook { overflow: visible; }
+@media (prefers-color-scheme: dark) { body.jp-Notebook { background: #14171a; color: #e9ecef; } }
+</style>
 {{ super.super() }}
 <script>document.documentElement.lang = "en"; document.title = "vcell explorer";</script>
 {%- endblock notebook_css -%}
@@ -173,11 +182,23 @@ def bundle_for(
     return folder
 
 # %% ../nbs/22_app.ipynb #show
+_READY: list[ExplorerState] = []  # read before kernels were made of this process
+
+
+def _get_ready() -> None:
+    "Reads the bundle and does all that is the same for every visitor, in the process that kernels are copies of."
+    torch.set_num_threads(1)  # threads do not survive a fork
+    _READY.append(read_bundle(os.environ["VCELL_BUNDLE"]))
+    _READY[0].path()
+    gc.collect()
+    gc.freeze()  # what is never looked at again stays shared
+
+
 def show() -> None:
     "Shows the explorer of the bundle in `$VCELL_BUNDLE`: what a kernel of the app does."
     from IPython.display import display
 
-    explorer = Explorer(read_bundle(os.environ["VCELL_BUNDLE"]))
+    explorer = Explorer(_READY.pop() if _READY else read_bundle(os.environ["VCELL_BUNDLE"]))
     explorer.wait()
     display(explorer.widget)
 
@@ -207,8 +228,9 @@ class Serving:
     host: str = "127.0.0.1"
     token: str | None = None  # None: a new one; "": none, whoever reaches the port is in
     idle: int = 30  # minutes until a kernel that nobody talked to is ended
-    warm: int = 1  # kernels kept ready for the next visitors
+    warm: int = 1  # 0: nothing is made ready before the first visitor comes
     browser: bool = True  # open one
+    most: int = 12  # kernels at a time
 
     def settings(self, port: int, token: str) -> dict[str, dict[str, Any]]:
         "What Voilà is told, by section."
@@ -217,8 +239,6 @@ class Serving:
             "Voila": {"ip": self.host, "port": port, "port_retries": 0, "token": token, "open_browser": True},
             "VoilaConfiguration": {
                 "template": "vcell",
-                "preheat_kernel": self.warm > 0,
-                "default_pool_size": self.warm,
                 "show_tracebacks": False,
                 "file_allowlist": [r"^$"],
                 "extension_denylist": ["@voila-dashboards/jupyterlab-preview", "jupyterlab_pygments"],
@@ -242,6 +262,99 @@ def _free_port(host: str, wanted: int) -> int:
             ) from error
         return int(probe.getsockname()[1])
 
+# %% ../nbs/22_app.ipynb #forked
+class _Handle:
+    "A process as jupyter_client expects it: like one of subprocess."
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, process: Any) -> None:
+        self._process, self.pid = process, process.pid
+        self.kill, self.terminate, self.wait = process.kill, process.terminate, process.join
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+
+def _kernel(connection_file: str, env: Mapping[str, str], folder: str | None) -> None:
+    "What a copy does: it becomes a kernel, in a session of its own, which ends when the process it is a copy of ends."
+    from ipykernel.kernelapp import IPKernelApp
+
+    os.setsid()
+    os.environ.update(env, JPY_PARENT_PID=str(os.getppid()))
+    os.chdir(folder or ".")
+    IPKernelApp.launch_instance(argv=["-f", connection_file])
+
+
+def _share_kernels(folder: Path, at_once: bool) -> None:
+    "Makes jupyter_client start kernels as copies of a process that is ready; `at_once`: before one is asked for."
+    from jupyter_client.provisioning.factory import KernelProvisionerFactory
+    from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+
+    (folder / "vcell_ready.py").write_text("import vcell.app\n\nvcell.app._get_ready()\n")
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    os.environ.update({"PYTHONPATH": path, "JUPYTER_DEFAULT_PROVISIONER_NAME": "vcell"})
+    copies = multiprocessing.get_context("forkserver")
+    copies.set_forkserver_preload(["vcell_ready"])
+
+    def start(target: Callable[..., Any], *words: Any) -> Any:
+        process = copies.Process(target=target, args=words, daemon=True)
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")  # a copy must not run the command anew
+        try:
+            process.start()
+        finally:
+            sys.modules["__main__"] = main
+        return process
+
+    class Copied(LocalProvisioner):
+        async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
+            file = self.parent.connection_file  # type: ignore[union-attr]
+            process = start(_kernel, file, dict(options.get("env") or {}), options.get("cwd"))
+            self.process, self.pid, self.pgid = _Handle(process), process.pid, None  # type: ignore[assignment]
+            return self.connection_info
+
+    entry: Any = types.SimpleNamespace(name="vcell", load=lambda: Copied)
+    KernelProvisionerFactory.provisioners["vcell"] = entry
+    if at_once:
+        start(os.getpid)
+
+# %% ../nbs/22_app.ipynb #door
+_FULL = """<!doctype html><html lang="en"><title>vcell explorer</title><body style="font: 16px system-ui; margin: 3em">
+<h1>All places are taken</h1><p>{most} people use this explorer just now. Reload the page in a few minutes.</p>"""
+
+
+async def _end_lonely(kernels: Any, seconds: float) -> None:
+    "Ends the kernels that no page was connected to for so long."
+    from jupyter_server._tz import utcnow
+
+    for name in list(kernels.list_kernel_ids()):
+        known = kernels.get_kernel(name)
+        if not kernels.kernel_model(name)["connections"] and (utcnow() - known.last_activity).total_seconds() > seconds:
+            await kernels.shutdown_kernel(name)
+
+
+def _guarded(most: int) -> Callable[..., Any]:
+    "What Voilà does with a visitor, but for at most so many, and with the cookie that its page needs to say good-bye."
+    from voila.tornado.handler import TornadoVoilaHandler
+
+    welcome = TornadoVoilaHandler.get
+
+    async def get(handler: Any, path: str | None = None) -> Any:
+        if handler.current_user:
+            _ = handler.xsrf_token  # to read it is to set the cookie
+            if len(handler.kernel_manager.list_kernel_ids()) >= most:
+                await _end_lonely(handler.kernel_manager, 20)
+            if len(handler.kernel_manager.list_kernel_ids()) >= most:
+                handler.set_status(503)
+                return handler.finish(_FULL.format(most=most))
+        return await welcome(handler, path)
+
+    return get
+
 # %% ../nbs/22_app.ipynb #serve
 def serve(bundle: str | Path, how: Serving = Serving()) -> None:  # noqa: B008, it is frozen
     """Serves the explorer of a bundle until it is stopped with Ctrl-C.
@@ -251,8 +364,10 @@ def serve(bundle: str | Path, how: Serving = Serving()) -> None:  # noqa: B008, 
     # with it the imports took 5.3 to 7.0 s, without it 1.5 to 2.7 (three runs each), only to check addresses in events
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     try:
+        from tornado.ioloop import PeriodicCallback
         from traitlets.config import Config as Settings
         from voila.app import Voila
+        from voila.tornado.handler import TornadoVoilaHandler
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("Voilà is not installed. pip install 'vcell[explore]'.") from error
     bundle = Path(bundle).resolve()
@@ -261,36 +376,25 @@ def serve(bundle: str | Path, how: Serving = Serving()) -> None:  # noqa: B008, 
     if how.token == "" and how.host != "127.0.0.1":
         log.warning("no token is asked for: whoever reaches port %s of this machine can use the app", how.port)
     port, token = _free_port(how.host, how.port), secrets.token_urlsafe(24) if how.token is None else how.token
+    alone = how.host in ("127.0.0.1", "localhost", "::1")
     with tempfile.TemporaryDirectory(prefix="vcell-explore-") as folder:
         notebook = _write_page(Path(folder))
         path = os.pathsep.join([str(Path(folder) / "share"), *filter(None, [os.environ.get("JUPYTER_PATH")])])
         os.environ.update({"JUPYTER_PATH": path, "VCELL_BUNDLE": str(bundle), "OMP_WAIT_POLICY": "PASSIVE"})
+        if "forkserver" in multiprocessing.get_all_start_methods():
+            _share_kernels(Path(folder), how.warm > 0)
         address = f"http://{how.host}:{port}/" + (f"?token={token}" if token else "")
-
-        app = Voila(config=Settings(how.settings(port, token)), log_level=logging.WARNING)
+        app = Voila(config=Settings(how.settings(port, token)), log_level=logging.ERROR)
 
         def listening() -> None:
             print(f"vcell explorer: {address}\nStop it with Ctrl-C.", flush=True)
-            if how.warm:
-                _count_as_used(app.kernel_manager)
+            PeriodicCallback(lambda: _end_lonely(app.kernel_manager, 120), 15_000).start()
             if how.browser:
                 webbrowser.open(address)
 
         app.launch_browser = listening  # called when the server listens
-        app.tornado_settings = {"headers": {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}}
+        headers = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
+        app.tornado_settings = {"headers": headers, "allow_remote_access": not alone, "local_hostnames": ["localhost"]}
+        TornadoVoilaHandler.get = _guarded(how.most)
         app.initialize([str(notebook)])
         app.start()
-
-
-def _count_as_used(kernels: Any) -> None:
-    "A kernel that waited for a visitor counts as used when it is handed out: it may have waited longer than `idle`."
-    from jupyter_server._tz import utcnow
-
-    handed_out = kernels.get_rendered_notebook
-
-    async def freshly(*words: Any, **options: Any) -> Any:
-        found = await handed_out(*words, **options)
-        kernels.get_kernel(found[2]).last_activity = utcnow()
-        return found
-
-    kernels.get_rendered_notebook = freshly

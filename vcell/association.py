@@ -216,9 +216,10 @@ class Association:
         return _WIDTHS[coverage]
 
     def per_level(self, genes: Sequence[str]) -> Change:
-        """The change of every gene, (held, genes), when each of `genes` alone goes up by one log-normalised unit.
+        """The change of the mean of the cells it was read from, (held, genes), when one of `genes` goes up by one unit.
 
-        Times the way from a cell's own level to the one held, it is what `change` gives; 0 for a gene without variance.
+        The unit is one of log-normalised expression. Times the way from its own level to the one held, and carried from
+        the `center` to what a cell expresses, it is what `change` gives for that cell; 0 for a gene without variance.
         """
         columns = find_genes(self.genes, list(genes))
         among, (profile, error) = self._alone_and_profiled(columns)
@@ -336,8 +337,7 @@ class Association:
 
     def _known_targets(self, columns: np.ndarray) -> np.ndarray:
         "The edges of each held gene, and the weighted mean of its neighbours' edges, added up, (held, genes)."
-        if self.edges is None:
-            return np.zeros((len(columns), len(self.genes)))
+        assert self.edges is not None
         own = (columns[:, None] == np.arange(self.edges.shape[0])).astype(float)
         near = 0 * own if self.sets is None else np.asarray((self.sets[columns] @ self.sets.T).todense())
         near[(own > 0) | (np.diff(self.edges.indptr) == 0)] = 0
@@ -345,6 +345,8 @@ class Association:
 
     def _directed(self, columns: np.ndarray, profile: np.ndarray) -> np.ndarray:
         "The profiles with known targets added, half as long as they are, and as long as before, (held, genes)."
+        if self.edges is None:
+            return profile
         known = self._known_targets(columns) * (self.spread > 0)
         whole, added = (np.linalg.norm(part * self.spread, axis=1, keepdims=True) for part in (profile, known))
         both = profile + 0.5 * known * whole / np.maximum(added, 1e-12)  # 0.5: chosen below

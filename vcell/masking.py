@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numba import njit
+from numba import njit, vectorize
 
 # %% ../nbs/06_masking.ipynb #mixed
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -37,21 +37,16 @@ def _unit(state: np.uint64) -> float:
     return (state >> np.uint64(11)) * 2.0**-53
 
 # %% ../nbs/06_masking.ipynb #uniform
-@njit(**FAST)
-def _joined_all(state: np.ndarray, key: np.ndarray, out: np.ndarray) -> None:
-    for i in range(len(out)):
-        out[i] = _joined(state[i], key[i])
+@vectorize(cache=True)
+def _joined_all(state: np.uint64, key: np.uint64) -> np.uint64:
+    return _joined(state, key)
 
 
 def _state(seed: int, *keys: int | np.ndarray) -> np.ndarray:
     "The hashes of `seed` with `keys`, whole numbers that broadcast against each other."
     state = np.array([_mixed(np.uint64(seed))], dtype=np.uint64)
     for key in keys:
-        key = np.asarray(key).astype(np.uint64)
-        shape = np.broadcast_shapes(state.shape, key.shape)
-        old, new = (np.array(np.broadcast_to(each, shape)) for each in (state, key))
-        state = np.empty(shape, np.uint64)
-        _joined_all(old.ravel(), new.ravel(), state.ravel())
+        state = _joined_all(state, np.asarray(key).astype(np.uint64))
     return state
 
 
@@ -202,12 +197,13 @@ def _scored(
     hidden: np.ndarray,
     states: np.ndarray,
     wanted: np.ndarray,
+    urn: np.ndarray,
     n_genes: int,
     out_indptr: np.ndarray,
     out_indices: np.ndarray,
     out_stored: np.ndarray,
 ) -> None:
-    "Lists each row's hidden values, then the zeros among the `wanted` genes drawn for it."
+    "Lists each row's hidden values, then the zeros among the `wanted` genes drawn for it from the urn."
     stored_in = np.full(n_genes, -1, np.int32)
     place = 0
     for i in range(len(wanted)):
@@ -218,7 +214,7 @@ def _scored(
                 out_indices[place], out_stored[place] = indices[k], k
                 place += 1
         for d in range(wanted[i]):
-            gene = np.int64(_unit(_joined(states[i], d)) * n_genes)
+            gene = urn[np.int64(_unit(_joined(states[i], d)) * len(urn))]
             if stored_in[gene] != i:
                 out_indices[place], out_stored[place] = gene, -1
                 place += 1
@@ -233,10 +229,10 @@ def scored(
     seed: int,  # of the training
     epoch: int = 0,  # another epoch, other zeros
     zeros: float = 1.0,  # places to draw for each hidden value; those that are no zeros are passed over
+    urn: np.ndarray | None = None,  # the genes to draw from, each as often as it lies there; None: every gene once
 ) -> tuple[sp.csr_matrix, np.ndarray]:
-    """The scored places as a CSR matrix (cells, genes), and for each cell how many zeros a drawn one stands for, (cells,).
-
-    The data of the matrix say which stored value of `X` stands there, -1 for a zero.
+    """The scored places as a CSR matrix (cells, genes) whose data say which stored value of `X` stands there, -1 for a
+    zero; and for each cell how many of its zeros a drawn one stands for, (cells,), where its gene lies in the urn once.
 
     Examples
     --------
@@ -250,9 +246,10 @@ def scored(
     room = n_hidden.sum() + wanted.sum()
     indptr, indices, stored = np.zeros_like(X.indptr), np.empty(room, X.indices.dtype), np.empty(room, np.int64)
     states = _state(seed, _SCORED, epoch, cells)
-    _scored(X.indptr, X.indices, hidden, states, wanted, X.shape[1], indptr, indices, stored)
+    urn = np.arange(X.shape[1]) if urn is None else urn
+    _scored(X.indptr, X.indices, hidden, states, wanted, urn, X.shape[1], indptr, indices, stored)
     places = sp.csr_matrix((stored[: indptr[-1]], indices[: indptr[-1]], indptr), shape=X.shape)
-    return places, X.shape[1] / np.maximum(wanted, 1)
+    return places, len(urn) / np.maximum(wanted, 1)
 
 
 def _row_sums(bits: np.ndarray, indptr: np.ndarray) -> np.ndarray:
@@ -275,8 +272,8 @@ def dropout(
     Examples
     --------
     >>> dropout(4, cells=np.arange(2), seed=0, share=0.5)
-    array([[2., 0., 0., 2.],
-           [0., 2., 2., 2.]], dtype=float32)
+    array([[2., 0., 2., 2.],
+           [2., 2., 2., 0.]], dtype=float32)
     """
     factors = np.empty((len(cells), n_units), np.float32)
     _dropout(_state(seed, _DROPPED, epoch, layer, cells), share, factors)
@@ -285,10 +282,12 @@ def dropout(
 
 @njit(**FAST)
 def _dropout(states: np.ndarray, share: float, factors: np.ndarray) -> None:
-    kept = np.float32(1 / (1 - share))
+    kept, least = np.float32(1 / (1 - share)), np.uint64(round(share * 2**16))
     for i in range(factors.shape[0]):
+        state = np.uint64(0)
         for unit in range(factors.shape[1]):
-            factors[i, unit] = kept if _unit(_joined(states[i], unit)) >= share else np.float32(0)
+            state = state >> np.uint64(16) if unit % 4 else _joined(states[i], unit)  # four units share a hash
+            factors[i, unit] = kept if state & np.uint64(2**16 - 1) >= least else np.float32(0)
 
 # %% ../nbs/06_masking.ipynb #hold
 def hold(

@@ -135,34 +135,34 @@ def _by_loop(effect: Effect, task: _Task) -> np.ndarray:
 
 # %% ../nbs/15_scans.ipynb #carry
 _EXACT = {"contract", "nsz"}  # sums in the order that is written: the steps below rest on it
-_f, _i = np.float32, np.int32
+_F, _I = np.float32, np.int32  # as numba has them
 
 
 @njit(fastmath=_EXACT, **FAST)
 def _exp_less_one(x: float) -> Any:
     "exp(x) - 1 for x from -87 to 80: 2**n times a polynomial (Cephes, Moshier 1992)."
-    shifted = x * _f(1.44269504) + _f(12582912)  # the whole number n stands in the last bits
-    n = shifted - _f(12582912)
-    r = x - n * _f(0.693359375) + n * _f(2.12194440e-4)
-    p = _f(1.9875691500e-4) * r + _f(1.3981999507e-3)
-    p = (p * r + _f(8.3334519073e-3)) * r + _f(4.1665795894e-2)
-    p = (p * r + _f(1.6666665459e-1)) * r + _f(5.0000001201e-1)
+    shifted = x * _F(1.44269504) + _F(12582912)  # the whole number n stands in the last bits
+    n = shifted - _F(12582912)
+    r = x - n * _F(0.693359375) + n * _F(2.12194440e-4)
+    p = _F(1.9875691500e-4) * r + _F(1.3981999507e-3)
+    p = (p * r + _F(8.3334519073e-3)) * r + _F(4.1665795894e-2)
+    p = (p * r + _F(1.6666665459e-1)) * r + _F(5.0000001201e-1)
     p = p * r * r + r
-    power = _i((_f(shifted).view(_i) << 23) + _i(0x3F800000)).view(_f)
-    return p * power + (power - _f(1))
+    power = _I((_F(shifted).view(_I) << 23) + _I(0x3F800000)).view(_F)
+    return p * power + (power - _F(1))
 
 
 @njit(fastmath=_EXACT, **FAST)
 def _log(y: float) -> Any:
     "log(y) for y above 0: the exponent, and a polynomial of what is left (Cephes, Moshier 1992)."
-    bits = _f(y).view(_i)
-    n = _i(bits - _i(0x3F3504F3)) >> 23
-    m = _i(bits - (_i(n) << 23)).view(_f) - _f(1)
-    p = (_f(7.0376836292e-2) * m - _f(1.1514610310e-1)) * m + _f(1.1676998740e-1)
-    p = ((p * m - _f(1.2420140846e-1)) * m + _f(1.4249322787e-1)) * m - _f(1.6668057665e-1)
-    p = ((p * m + _f(2.0000714765e-1)) * m - _f(2.4999993993e-1)) * m + _f(3.3333331174e-1)
-    k = _f(_i(n))
-    return m + (p * m * m * m + k * _f(-2.12194440e-4) - m * m * _f(0.5)) + k * _f(0.693359375)
+    bits = _F(y).view(_I)
+    n = _I(bits - _I(0x3F3504F3)) >> 23
+    m = _I(bits - (_I(n) << 23)).view(_F) - _F(1)
+    p = (_F(7.0376836292e-2) * m - _F(1.1514610310e-1)) * m + _F(1.1676998740e-1)
+    p = ((p * m - _F(1.2420140846e-1)) * m + _F(1.4249322787e-1)) * m - _F(1.6668057665e-1)
+    p = ((p * m + _F(2.0000714765e-1)) * m - _F(2.4999993993e-1)) * m + _F(3.3333331174e-1)
+    k = _F(_I(n))
+    return m + (p * m * m * m + k * _F(-2.12194440e-4) - m * m * _F(0.5)) + k * _F(0.693359375)
 
 
 @njit(fastmath={*_EXACT, "reassoc"}, **FAST)
@@ -183,17 +183,17 @@ def _carry(
     "The read-out of way * slope, carried to the cell, for the pairs from `first` to `last`."
     n_genes, length = slopes.shape[1], len(weights) == 0
     for k in range(first, last):
-        slope, gains, lows, w, total = slopes[held[k]], gain[cell[k]], least[cell[k]], way[k], _f(0)
+        slope, gains, lows, w, total = slopes[held[k]], gain[cell[k]], least[cell[k]], way[k], _F(0)
         if length:
             for j in range(n_genes):
-                moved = _exp_less_one(min(max(w * slope[j], low[j]), _f(80)))
-                change = _log(_f(1) + max(gains[j] * moved, lows[j]))
+                moved = _exp_less_one(min(max(w * slope[j], low[j]), _F(80)))
+                change = _log(_F(1) + max(gains[j] * moved, lows[j]))
                 total += change * change
             total = np.sqrt(total)
         else:
             for j in range(n_genes):
-                moved = _exp_less_one(min(max(w * slope[j], low[j]), _f(80)))
-                total += weights[j] * _log(_f(1) + max(gains[j] * moved, lows[j]))
+                moved = _exp_less_one(min(max(w * slope[j], low[j]), _F(80)))
+                total += weights[j] * _log(_F(1) + max(gains[j] * moved, lows[j]))
         values[k] = total
 
 # %% ../nbs/15_scans.ipynb #products

@@ -57,8 +57,8 @@ _FAMILIES = (
     r"esr[12] ets\d etv\d fli1 fox[a-z]\d gata\d gfi1 gli\d hes\d hey\d hhex hif\d hnf\d hox[a-d]\d id[1-4] "
     r"ikzf\d irf\d klf\d lef1 lhx\d lmo\d lyl1 maf[abfgk]? mecom mef2 meis\d mitf mxd\d myb mycn? myod nfat[c5] "
     r"nfe2 nfi[abcx] nfil3 nfkb[12] nkx nr\d[a-h]\d pax\d pbx\d pou\d ppar prdm\d rar[abg] rbpj rel(?=[ab]?$) "
-    r"rfx\d ror[ac] runx\d rxr six\d smad\d snai\d sox\d sp\d(?!\d) spi[1b] stat\d tal1 tbx\d tcf\d tead\d tfap tfe[b3] "
-    r"tfdp twist\d usf\d xbp1 yy1 zbtb\d zeb\d zic\d"
+    r"rfx\d ror[ac] runx\d rxr six\d smad\d snai\d sox\d sp\d(?!\d) spi[1b] stat\d tal1 tbx\d tcf\d tead\d tfap "
+    r"tfe[b3] tfdp twist\d usf\d xbp1 yy1 zbtb\d zeb\d zic\d"
 ).split()
 _REGULATOR = re.compile(rf"(?:{'|'.join(_FAMILIES)})[a-z]?(?:\d+[a-z]?)?$", re.IGNORECASE)
 

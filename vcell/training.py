@@ -36,7 +36,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from .batches import Cells, Ranks, Source, gene_statistics, ranks, source_of
-from .kernels import AdamW, Pattern
+from .kernels import AdamW, Pattern, halved
 from .masking import dropout, hide, scored, visible
 from .model import Config, MaskedAutoencoder, detected_rates, read_folder, write_folder
 from .names import room_for
@@ -69,6 +69,7 @@ def mask(
     rows: np.ndarray,  # (cells,) their numbers in the training set: masks belong to a cell, not to a batch
     seed: int = 0,
     epoch: int = 0,
+    urn: np.ndarray | None = None,  # the genes whose zeros are drawn, some more often than others; None: each once
 ) -> Masked:
     """Hides values of a batch, and chooses the zeros that are shown and scored and the units that are dropped.
 
@@ -83,12 +84,14 @@ def mask(
     known = visible(cells.X, hidden, zeros=config.seen_zeros, **chance)
     counts = None if config.likelihood == "gaussian" else cells.counts
     zeros = config.scored_zeros if config.detection and counts is not None else 0.0
-    places, stands_for = scored(cells.X, hidden, zeros=zeros, **chance)
+    places, stands_for = scored(cells.X, hidden, zeros=zeros, urn=urn, **chance)
     values, is_zero = (cells.X if counts is None else counts).data, places.data < 0
     observed = np.where(is_zero, 0, values[places.data]) if len(values) else np.zeros(0)
     cell = np.repeat(np.arange(len(rows)), np.diff(places.indptr))
     share = np.bincount(cell, ~is_zero, len(rows)) / np.maximum(np.diff(cells.X.indptr), 1)
     weight = np.where(is_zero, config.detection * (share * stands_for)[cell], 1)
+    if urn is not None:
+        weight[is_zero] /= np.bincount(urn, minlength=places.shape[1])[places.indices[is_zero]]
     layers = range(config.n_layers if config.dropout else 0)
     dropped = [dropout(config.n_hidden, layer=layer, share=config.dropout, **chance) for layer in layers]
     pattern = Pattern(places.indptr, places.indices, places.shape[1])
@@ -268,6 +271,7 @@ class _Run:
     optimizer: AdamW
     best: dict[str, Tensor]  # the weights with the least held-out error
     fingerprint: dict[str, Any]  # what must be the same when the run is resumed
+    urn: np.ndarray  # genes whose zeros are drawn to be scored
     group: Ranks = field(default_factory=Ranks)
     history: History = field(default_factory=History)
     epoch: int = 0  # epochs completed
@@ -294,7 +298,14 @@ def _start(train: Source, held_out: Source, config: Config, *, seed: int, group:
         "seed": seed,
     }
     best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    return _Run(train, held_out, seed, model, _optimizer(model), best, fingerprint, group)
+    return _Run(train, held_out, seed, model, _optimizer(model), best, fingerprint, _urn(found.detected, train.n_cells), group)
+
+
+def _urn(detected: np.ndarray, n_cells: int) -> np.ndarray:
+    "The genes, each once and those whose zeros teach most more often: by how often they are detected, and are not."
+    often = detected / max(1, n_cells)
+    lies = often * np.sqrt(1 - often)
+    return np.repeat(np.arange(len(often)), 1 + np.rint(2 * lies / max(lies.mean(), 1e-9)).astype(np.int64))
 
 
 def _optimizer(model: MaskedAutoencoder) -> AdamW:
@@ -321,7 +332,7 @@ def _step(run: _Run, batch: Masked, *, rate: float) -> float:
         return 0.0
     for settings in run.optimizer.param_groups:
         settings["lr"] = rate
-    with torch.autocast("cuda", torch.bfloat16, enabled=run.model.decoder.weight.is_cuda):
+    with torch.autocast("cuda", torch.bfloat16, enabled=run.model.decoder.weight.is_cuda), halved():
         loss = masked_loss(run.model, batch) / n_hidden
     (value,) = run.group.sum(loss.item())
     if math.isfinite(value):
@@ -361,7 +372,7 @@ def _train_epoch(run: _Run) -> Iterator[TrainingStep]:
     config, chance, group = run.model.config, {"seed": run.seed, "epoch": run.epoch}, run.group
     in_epoch = run.train.n_batches(config.batch_size)
     batches = run.train.batches(config.batch_size, start=run.step, rank=group.rank, world=group.world, **chance)
-    for batch in _ahead(mask(config, cells, rows=rows, **chance) for rows, cells in batches):
+    for batch in _ahead(mask(config, cells, rows=rows, urn=run.urn, **chance) for rows, cells in batches):
         rate = _rate(config, run.epoch * in_epoch + run.step, config.epochs * in_epoch)
         loss = _step(run, batch, rate=rate)
         if not math.isfinite(loss) or abs(loss) > 1e8:
@@ -584,11 +595,14 @@ def _termination() -> Iterator[threading.Event]:
 
 # %% ../nbs/10_training.ipynb #bar
 def _shown(run: _Run, steps: _Steps, *, progress: bool) -> _Steps:
-    "The same steps, beside a bar that counts the cells."
+    "The same steps, beside a bar that counts the cells; its clock starts after the first step, in which numba compiles."
     n_cells, size, epochs = run.train.n_cells, run.model.config.batch_size, run.model.config.epochs
     done, hide_bar = run.epoch * n_cells + run.step * size, not progress or run.group.rank > 0
-    with tqdm(total=epochs * n_cells, initial=done, unit="cell", desc="training", disable=hide_bar) as bar:
-        for step in steps:
+    with tqdm(total=epochs * n_cells, initial=done, unit="cell", desc="compiling (once)", disable=hide_bar) as bar:
+        for number, step in enumerate(steps):
+            if not number:
+                bar.set_description("training", refresh=False)
+                bar.unpause()
             if step is None:
                 bar.set_postfix({"held-out error": f"{run.history.rows[-1]['validation_mse']:.4f}"})
             else:
