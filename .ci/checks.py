@@ -295,6 +295,7 @@ def docs(folder: str) -> Iterator[str]:
         html, _ = HTMLExporter().from_filename(str(page))
         print(f"{page}: {len(html) // 1024} kB of HTML")
     yield from links(root)
+    yield from undocumented()
     public = getattr(import_module("vcell"), "__all__", None)
     if not public:
         yield "vcell has no __all__: it says which names are public."

@@ -65,8 +65,10 @@ _FLOOR = 0.05  # counts per 10,000: so much is added to both sides of a ratio
 
 
 def carried(change: np.ndarray, center: np.ndarray, state: np.ndarray) -> np.ndarray:
-    """A change of log-normalised means, (cells, genes), carried from the profile `center` (genes,) to cells with other
-    profiles, `state` (cells, genes), relative to what they express. No change stays none, exactly.
+    """A change of log-normalised means, (cells, genes), carried to cells relative to what they express.
+
+    From the profile `center` (genes,) to cells with other profiles, `state` (cells, genes). No change stays none,
+    exactly.
 
     Examples
     --------
@@ -158,8 +160,10 @@ class Association:
         return np.where(np.isfinite(self.std), self.std, 0)
 
     def profiles(self, genes: Sequence[str], *, progress: bool = False) -> Change:
-        """How every gene goes with each of `genes`, (held, genes), and the standard error: correlations, if neither
-        sets nor edges are used. A gene that was not measured is read from its neighbours. Raises `KeyError`.
+        """How every gene goes with each of `genes`, (held, genes), and the standard error.
+
+        Correlations, if neither sets nor edges are used. A gene that was not measured is read from its neighbours.
+        Raises `KeyError`.
         """
         columns = find_genes(self.readable, list(genes))
         if len(columns) <= _FEW:
@@ -171,8 +175,9 @@ class Association:
         cells: Cells,  # with their own levels of the held genes
         hold: Mapping[str, float | np.ndarray],  # gene: log-normalised level, one for all cells or one per cell
     ) -> Change:
-        """The predicted change of all genes, (cells, genes), and its spread: `width(0.8)` of it to both sides should
-        hold 80 % of what an experiment would show.
+        """The predicted change of all genes, (cells, genes), and its spread.
+
+        `width(0.8)` of the spread to both sides should hold 80 % of what an experiment would show.
 
         Proportional to the way from a cell's own level to the one held, at the mean of the cells it was read from; and
         carried from there to cells whose `expected` profile is known, see `carried`. Raises `KeyError` for a gene
@@ -241,6 +246,7 @@ class Association:
 
     @property
     def kind(self) -> str:
+        "What sort of effect this is."
         return "association"
 
     @property

@@ -154,6 +154,7 @@ class Source(ABC):
 
     @property
     def n_cells(self) -> int:
+        "How many cells there are."
         return len(self._stored)
 
     @abstractmethod

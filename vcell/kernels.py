@@ -68,6 +68,7 @@ class Pattern:
 
     @property
     def n_rows(self) -> int:
+        "How many cells there are."
         return len(self.indptr) - 1
 
     @cached_property

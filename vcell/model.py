@@ -131,8 +131,9 @@ class Config:
 
     @classmethod
     def seed(cls) -> "Config":
-        """The original: values in, values out, one bottleneck of 1,024 with ReLU, masked mean squared error, Adam,
-        batch 32, 50 epochs.
+        """The settings of the original: values in, values out.
+
+        One bottleneck of 1,024 with ReLU, masked mean squared error, Adam, batch 32, 50 epochs.
         """
         bare = dict(indicators=False, known_total=False, centred=False, rectified=True, likelihood="gaussian")
         unscored = dict(dropout=0.0, detection=0.0, scored_zeros=0.0, seen_zeros=0.0)
@@ -295,8 +296,9 @@ def detected_rates(
     counts: sp.csr_matrix,  # (cells, genes)
     exposure: np.ndarray,  # (cells,) total count / target sum
 ) -> np.ndarray:
-    """Log rate of each gene, shape (genes,), per target sum: zero-truncated Poisson, maximum likelihood with half
-    a pseudo-observation at 0.5.
+    """Log rate of each gene, shape (genes,), per target sum.
+
+    Zero-truncated Poisson, maximum likelihood with half a pseudo-observation at 0.5.
 
     Examples
     --------

@@ -214,6 +214,7 @@ class Network:
 
     @property
     def source(self) -> str:
+        "What it was read from, in a sentence."
         seen = f"the mean of {self.draws} draws of what it sees" if self.draws else "with everything visible"
         return f"What the network expects of a cell with the genes held, {seen}."
 
@@ -324,8 +325,9 @@ def perturb(
 
 
 def in_order(effect: Effect, genes: Sequence[str], cells: Cells, hold: Mapping[str, float | np.ndarray]) -> Change:
-    """The change of `genes`, (cells, genes), by an effect that may know others, or some of them only (0 for the rest);
-    that of the held genes is the way from their own level, exactly.
+    """The change of `genes`, (cells, genes), by an effect that may know others, or some of them only.
+
+    It is 0 for the rest; that of the held genes is the way from their own level, exactly.
     """
     mean, std = effect.change(cells, hold)
     if list(effect.genes) != list(genes):
@@ -599,8 +601,9 @@ class Trajectory:
 
     @styled
     def plot_genes(self, genes: Sequence[str] | None = None, *, ax: Axes | None = None) -> Axes:
-        """Expression of some genes against the level of the gene that is held furthest, named at their ends;
-        by default the six that change most. A path that goes on after the target (the network's) is drawn against its
+        """Expression of some genes against the level of the gene that is held furthest, named at their ends.
+
+        By default the six that change most. A path that goes on after the target (the network's) is drawn against its
         steps. Returns the Axes.
         """
         import matplotlib.pyplot as plt

@@ -874,6 +874,7 @@ class Response:
 
     @property
     def kind(self) -> str:
+        "What sort of effect this is."
         return "response"
 
     @property

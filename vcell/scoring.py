@@ -652,8 +652,9 @@ def calibration(
     coverage: Sequence[float] = (0.5, 0.8, 0.95),
     progress: bool = False,  # show a bar
 ) -> pd.DataFrame:
-    """Returns how far predictions can be trusted, one row for each perturbation: it was predicted by a model of those
-    that share no gene with it (a pair: of all others).
+    """Returns how far predictions can be trusted, one row for each perturbation.
+
+    It was predicted by a model of those that share no gene with it (a pair: of all others).
 
     `explained` is what the model says of itself, `error` the relative error, and under each coverage stands the share
     of genes whose measured change lies in that interval.

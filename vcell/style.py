@@ -56,13 +56,15 @@ def styled(plot: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(plot)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
-        from matplotlib import rc_context
+        from matplotlib import rc_context, rcParams
 
         with rc_context(style()):
             axes = plot(*args, **kwargs)
             for ax in [axes] if isinstance(axes, Axes) else list(axes):  # type: ignore[call-overload]
                 _dress(ax)
-            return axes
+            live = rcParams["interactive"]
+        rcParams["interactive"] = live  # the first figure of a notebook turns it on: without, no later one is shown
+        return axes
 
     return drawn
 

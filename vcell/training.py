@@ -129,8 +129,9 @@ def predict_hidden(
     *,
     batch_size: int = 256,
 ) -> np.ndarray:
-    """The expected log-normalised value of each hidden entry given that it is detected, in the order in which CSR
-    stores them.
+    """The expected log-normalised value of each hidden entry given that it is detected.
+
+    In the order in which CSR stores them.
 
     Examples
     --------
