@@ -134,7 +134,7 @@ class Association:
     An effect: `perturb`, `trajectory` and `scan` take it as by=. It is read in closed form from the cells `X`, (cells,
     genes), log-normalised, in memory (shared with the data that it was made of, not copied) or on disk; each question
     goes once over them, block by block. `std` (genes,) is the spread of each gene that is left after the columns of
-    `removed` (cells, columns), orthonormal, are taken out; `along` (genes, columns) is how far each gene goes with them.
+    `removed` (cells, columns), orthonormal, are taken out; `along` (genes, columns) is X' `removed`.
     """
 
     genes: list[str]
@@ -310,7 +310,7 @@ class Association:
         return Change(self._directed(columns, profile), np.sqrt(variance) * np.isfinite(self.std))
 
     def _alone_and_profiled(self, columns: np.ndarray) -> tuple[np.ndarray, Change]:
-        "How genes by themselves go together, (held, held), and their profiles, in one pass; those of a few genes are kept."
+        "How genes go together by themselves, (held, held), and their profiles, in one pass; those of a few are kept."
         key = tuple(columns.tolist())
         if key in self._kept:
             return self._kept[key]
@@ -400,7 +400,7 @@ def _opened(data: AnnData | Source | str | Path, progress: bool) -> tuple[AnnDat
 
 
 def _moments(cells: sp.csr_matrix | Source, removed: np.ndarray, progress: bool) -> tuple[np.ndarray, np.ndarray]:
-    "The spread of each gene that is left, (genes,), infinite for one that does not vary; X' `removed`, (genes, columns)."
+    "The spread of each gene that is left, (genes,), infinite where it does not vary; X' `removed`, (genes, columns)."
     group = ranks() if isinstance(cells, Source) else Ranks()
     n_genes = len(cells.genes) if isinstance(cells, Source) else cells.shape[1]
     square, along = np.zeros(n_genes), np.zeros((n_genes, removed.shape[1]))
@@ -429,9 +429,9 @@ def associate(
     there is one (and says so), `remove=()` nothing else. Without `control` the control cells of obs["perturbation"] are
     read if that column is there, else all cells, with a WARNING if a column looks like a treatment.
 
-    Of cells on disk a block is in memory, and each question to the association goes once over the file. Under `torchrun`
-    every process asks the same, and reads its own part of the file. Raises `KeyError` for an unknown column or label,
-    `ValueError` for fewer than 20 cells, and for sets or edges of other genes.
+    Of cells on disk a block is in memory, and each question to the association goes once over the file. Under
+    `torchrun` every process asks the same, and reads its own part of the file. Raises `KeyError` for an unknown column
+    or label, `ValueError` for fewer than 20 cells, and for sets or edges of other genes.
 
     Examples
     --------
@@ -500,7 +500,7 @@ def _edge_matrix(genes: list[str], unmeasured: list[str], edges: pd.DataFrame) -
 def pack(association: Association) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     "The association as arrays and what JSON can hold."
     if isinstance(association.X, Source):
-        raise ValueError("Found an association of cells on disk. Expected one of cells in memory, to be saved with them.")
+        raise ValueError("Found an association of cells on disk. Expected cells in memory, to be saved with it.")
     arrays = {"removed": association.removed, "std": np.where(np.isinf(association.std), 0, association.std)}
     matrices = {"X": association.X} | {
         name: matrix
@@ -525,6 +525,6 @@ def unpack(arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> Assoc
     sets, edges = matrices.get("sets"), matrices.get("edges")
     _, along = _moments(matrices["X"], arrays["removed"], progress=False)
     return Association(
-        record["genes"], matrices["X"], arrays["removed"], along, std, sets, record["name"], record["unmeasured"], edges,
-        record.get("read_from", "cells"), record.get("left_in", []),
+        record["genes"], matrices["X"], arrays["removed"], along, std, sets, record["name"], record["unmeasured"],
+        edges, record.get("read_from", "cells"), record.get("left_in", []),
     )  # fmt: skip

@@ -76,7 +76,9 @@ def _values(adata: AnnData, name: str) -> np.ndarray:
         return column.astype(object).where(column.notna(), np.nan).map(str, na_action="ignore").to_numpy(dtype=object)
     if name in adata.var_names:
         if adata.X is None:
-            raise ValueError(f"Found the gene {name} in a condition on cells on disk, whose levels are not at hand. Pass a mask.")
+            raise ValueError(
+                f"Found the gene {name} in a condition on cells on disk, whose levels are not at hand. Pass a mask."
+            )
         found = adata.X[:, find_genes(adata, name)]
         return np.asarray(found.toarray() if sparse.issparse(found) else found, dtype=float).ravel()
     columns = ", ".join(map(str, list(adata.obs.columns)[:12]))

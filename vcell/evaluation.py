@@ -344,7 +344,7 @@ def _sides(
 
     `keys` (cells,) and `train`, where the former are elsewhere, name the cells.
     """
-    trained, stopped = (np.isin(keys, getattr(model, name).cpu().numpy()) for name in ("train_cells", "validation_cells"))
+    trained, stopped = (np.isin(keys, own.cpu().numpy()) for own in (model.train_cells, model.validation_cells))
     unseen = ~trained & ~stopped
     rows, kind = (unseen, "unseen") if unseen.any() else (stopped, "validation")
     if not rows.any():
@@ -413,7 +413,7 @@ def evaluate(
     model: MaskedAutoencoder,
     adata: AnnData | Source | str | Path,  # cells, or an h5ad file; those that it was trained on are never scored
     *,
-    train: AnnData | Source | str | Path | None = None,  # training cells for the baselines, where `adata` does not hold them
+    train: AnnData | Source | str | Path | None = None,  # for the baselines, where `adata` has no training cells
     by: str | None = None,  # a column of obs: the errors for each of its groups too
     others: Mapping[str, MaskedAutoencoder] | None = None,  # further models to score, by name
     seed: int = 23,  # of the masks

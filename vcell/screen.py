@@ -26,7 +26,7 @@ from numba import njit
 from scipy.stats import false_discovery_control, norm
 from tqdm.auto import tqdm
 
-from .batches import FileSource, Source, _h5ad, _tables
+from .batches import FileSource, Ranks, Source, _h5ad, _tables, blocks, ranks
 from .cells import as_prepared, label_column, prepare
 from .counts import _gene_names, _not_genes
 from .files import download, load, replacing
@@ -250,7 +250,8 @@ def open_screen(
         path = _h5ad((_fetch_screen(data, cache, progress) if isinstance(data, str) else None) or data)
         obs, var, *_ = _tables(path)
         _, every, names = _read_screen(AnnData(obs=obs, var=var), **said)
-        source = FileSource(path, progress=progress, **options | ({} if names is None else {"names": names}))
+        options |= {} if names is None else {"names": names}
+        source = FileSource(path, progress=progress, group=ranks(), **options)
         read = replace(every, perturbation=every.perturbation.iloc[source._stored])
     _say_labels(read, control)
     labelled = source[read.perturbation.notna().to_numpy()]
@@ -540,22 +541,23 @@ def _add(
 
 
 def _means(
-    read: _Read, code: np.ndarray, n: int, n_genes: int, progress: bool
+    cells: Source | sp.csr_matrix, code: np.ndarray, n: int, n_genes: int, progress: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "Number (n,), mean and squared standard error of the mean, (n, genes), of the cells of each code; -1 is none."
     room_for(24.0 * n * n_genes, f"sums of {n:,} groups x {n_genes:,} genes", "Take fewer genes, or groups.")
     mean, error = np.zeros((2, n, n_genes))
-    for first in tqdm(range(0, len(code), _BLOCK), unit=" blocks", desc="effects", disable=not progress):
-        X = read(slice(first, first + _BLOCK))
-        _add(X.indptr, X.indices, X.data, code[first : first + _BLOCK], mean, error)
-    cells = np.bincount(code[code >= 0], minlength=n)
-    share = np.maximum(cells, 1)[:, None]
+    group = ranks() if isinstance(cells, Source) else Ranks()
+    for rows, X in blocks(cells, group, what="effects", progress=progress):
+        _add(X.indptr, X.indices, X.data, code[rows], mean, error)
+    group.add(mean, error)
+    size = np.bincount(code[code >= 0], minlength=n)
+    share = np.maximum(size, 1)[:, None]
     mean /= share
     error /= share
     error -= mean**2
     np.maximum(error, 0, out=error)
-    error /= np.maximum(cells - 1, 1)[:, None]
-    return cells, mean, error
+    error /= np.maximum(size - 1, 1)[:, None]
+    return size, mean, error
 
 # %% ../nbs/17_screen.ipynb #coded
 def _coded(label: np.ndarray, part: np.ndarray, min_cells: int) -> tuple[list[str], np.ndarray]:
@@ -605,8 +607,8 @@ def _compared(
     return Effects(change, spread, level, pd.Series(every[: len(names)], index=labels["index"]))
 
 # %% ../nbs/17_screen.ipynb #opened
-def _opened(screen: Any, progress: bool, **labels: Any) -> tuple[pd.DataFrame, pd.Index, _Read]:
-    "obs, the genes, and what reads some cells: of a screen in memory, or on disk."
+def _opened(screen: Any, progress: bool, **labels: Any) -> tuple[pd.DataFrame, pd.Index, Source | sp.csr_matrix]:
+    "obs, the genes, and the cells: of a screen on disk, or their levels in memory."
     if isinstance(screen, str | Path) or (isinstance(screen, AnnData) and screen.isbacked):
         screen = open_screen(screen, progress=progress, **labels)
     elif labels:
@@ -615,8 +617,12 @@ def _opened(screen: Any, progress: bool, **labels: Any) -> tuple[pd.DataFrame, p
     if "perturbation" not in screen.obs:
         raise KeyError(f"No obs['perturbation'] in {', '.join(screen.obs)}. load_screen(adata, key=...) writes it.")
     if isinstance(screen, Source):
-        return screen.obs, pd.Index(screen.genes), lambda rows: screen.cells(rows).X
-    return screen.obs, screen.var_names, sp.csr_matrix(screen.X).__getitem__
+        return screen.obs, pd.Index(screen.genes), screen
+    return screen.obs, screen.var_names, sp.csr_matrix(screen.X)
+
+def _reader(cells: Source | sp.csr_matrix) -> _Read:
+    "What reads the levels of some cells."
+    return (lambda rows: cells.cells(rows).X) if isinstance(cells, Source) else cells.__getitem__
 
 # %% ../nbs/17_screen.ipynb #effects
 def effects(
@@ -634,7 +640,8 @@ def effects(
     type, a batch, a donor) the difference is taken within each group and averaged over the groups as the perturbed
     cells are spread over them; cells in groups with fewer than five controls are left out. Without `by`, a WARNING says
     where controls and perturbed cells are made up of other groups. Of a screen on disk a block of cells is in memory;
-    for Wilcoxon's test also all control cells, and those of one perturbation. Raises `KeyError` without labels,
+    for Wilcoxon's test also all control cells, and those of one perturbation. Under `torchrun` each process adds up its
+    own part of a file. Raises `KeyError` without labels,
     `ValueError` without enough control cells or perturbations, and for an unknown test, `MemoryError` if there is no
     room for the controls.
 
@@ -645,7 +652,7 @@ def effects(
     """
     if test not in (None, "wilcoxon", "welch"):
         raise ValueError(f"Found test={test!r}. Expected 'wilcoxon', or 'welch', which is faster, or None.")
-    obs, genes, read = _opened(screen, progress, **labels)
+    obs, genes, cells = _opened(screen, progress, **labels)
     if by is None:
         _warn_of_groups(obs)
     group = _grouped(obs, by)
@@ -654,10 +661,10 @@ def effects(
     pairs, row = np.unique(code[there] * n_groups + group[there], return_inverse=True)
     rows = np.full(len(code), -1)
     rows[there] = row
-    found = _compared(names, genes, *np.divmod(pairs, n_groups), *_means(read, rows, len(pairs), len(genes), progress))
+    found = _compared(names, genes, *np.divmod(pairs, n_groups), *_means(cells, rows, len(pairs), len(genes), progress))
     if test is None:
         return found
-    z = _wilcoxon(read, code, group, len(names), progress) if test == "wilcoxon" else _welch(found)
+    z = _wilcoxon(_reader(cells), code, group, len(names), progress) if test == "wilcoxon" else _welch(found)
     score = pd.DataFrame(z, index=found.change.index, columns=genes)
     return replace(found, score=score, changed=_changed(score))
 
@@ -736,13 +743,13 @@ def halves(
     **labels: Any,  # as for `effects`
 ) -> tuple[Effects, Effects]:
     "The `Effects` of two random halves of the cells, of the perturbations that `effects` keeps."
-    obs, genes, read = _opened(screen, progress, **labels)
+    obs, genes, cells = _opened(screen, progress, **labels)
     _warn_of_groups(obs)
     label = obs["perturbation"].astype(str).to_numpy()
     half = np.ones(len(label), dtype=int)
     half[_first_half(label, seed)] = 0
     names, code = _coded(label, half, max(2, min_cells // 2))
-    sums = _means(read, np.where(code < 0, -1, 2 * code + half), 2 * len(names) + 2, len(genes), progress)
+    sums = _means(cells, np.where(code < 0, -1, 2 * code + half), 2 * len(names) + 2, len(genes), progress)
     each = np.arange(len(names) + 1)
     one, two = (_compared(names, genes, each, 0 * each, *(part[k::2] for part in sums)) for k in (0, 1))
     return one, two
