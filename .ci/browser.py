@@ -513,7 +513,8 @@ def lab(folder: Path) -> Iterator[str]:
     code = "from vcell.app import DEMO, read_bundle\nfrom vcell.explorer import Explorer\nExplorer(read_bundle(DEMO))"
     cell = {"cell_type": "code", "id": "first", "metadata": {}, "execution_count": None, "outputs": []}
     both = [cell | {"source": "1"}, cell | {"id": "second", "source": code}]
-    note = {"cells": both, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    spec = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    note = {"cells": both, "metadata": spec, "nbformat": 4, "nbformat_minor": 5}
     (folder / "note.ipynb").write_text(json.dumps(note))
     port = 8200 + os.getpid() % 1000
     words = [f"--port={port}", "--no-browser", f"--ServerApp.root_dir={folder}", "--IdentityProvider.token=x", "--allow-root"]
@@ -538,6 +539,7 @@ def in_lab(chromium: Browser, folder: Path, shots: Path | None) -> None:
             except Exception:
                 page.wait_for_timeout(500)
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=LONG)
+        page.get_by_text("| Idle").wait_for(timeout=LONG)
         page.locator(".jp-Cell").nth(1).locator(".jp-InputArea-editor").click()
         page.keyboard.press("Control+Enter")
         page.wait_for_selector(f"{ROOT}[data-state=ready]", timeout=LONG)

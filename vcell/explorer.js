@@ -400,9 +400,9 @@ function render({ model, el }) {
       } else labels.push([`${String.fromCharCode(65 + k)} ${curve.gene}`, here]);
     }
     annotate(c, labels, curves.flatMap(each => each.uv.map(to)), q => Math.hypot(q[0] - cx, q[1] - cy) < R - 4);
-    const y = cy + R * 0.84;
+    const y = cy + R * 0.78;
     c.strokeStyle = fg; c.lineWidth = 2; c.beginPath(); c.moveTo(cx - bar * z / 2, y); c.lineTo(cx + bar * z / 2, y); c.stroke();
-    const text = `${bar === 1 ? "one" : bar} usual step${bar > 1 ? "s" : ""}${R > 130 ? " to the next cell" : ""}`;
+    const text = `${bar === 1 ? "one" : bar} usual step${bar > 1 ? "s" : ""}${R > 150 ? " to the next cell" : ""}`;
     c.font = "12.5px system-ui, sans-serif";
     label(c, text, [cx - c.measureText(text).width / 2, y - 7]);
     c.restore();
