@@ -14,7 +14,8 @@ const shade = (ramp, share) => {
 const number = value => value.toLocaleString("en");
 
 function make(name, settings = {}, ...inside) {
-  const made = document.createElement(name);
+  const made = document.createElement(name); // and no key pressed on it is a shortcut of JupyterLab, where d d deletes the cell
+  if (/^(button|canvas|input|select|pre)$/.test(name)) made.setAttribute("data-lm-suppress-shortcuts", "true");
   for (const [key, value] of Object.entries(settings)) {
     if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
     else if (key === "text") made.textContent = value;

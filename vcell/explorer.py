@@ -729,7 +729,7 @@ def sheet(state: ExplorerState, found: Curve | None, kind: str = "178 mm") -> Fi
         _draw_lens(state, shown, axes["lens"])
         _draw_genes(shown, axes["genes"], 14 if tall else 18)
         _draw_like(shown, axes["like"])
-        caption = _caption(state, found, shown, int(153 * width / size))
+        caption = _caption(state, found, shown, int(126 * width / size))
         figure.suptitle(caption, x=0.01, ha="left", fontsize=size)
     return figure
 
@@ -807,7 +807,7 @@ def _draw_genes(shown: Mapping[str, Any], ax: Any, most: int) -> None:
     ax.axvline(0, color="0.4", lw=0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.set(title="genes that follow", xlabel=f"change, log-normalised (bars: {shown['interval']})")
+    ax.set(title="genes that follow", xlabel=f"change (lines: {shown['interval']})")
 
 
 def _draw_like(shown: Mapping[str, Any], ax: Any) -> None:
