@@ -298,7 +298,8 @@ def _start(train: Source, held_out: Source, config: Config, *, seed: int, group:
         "seed": seed,
     }
     best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    return _Run(train, held_out, seed, model, _optimizer(model), best, fingerprint, _urn(found.detected, train.n_cells), group)
+    urn = _urn(found.detected, train.n_cells)
+    return _Run(train, held_out, seed, model, _optimizer(model), best, fingerprint, urn, group)
 
 
 def _urn(detected: np.ndarray, n_cells: int) -> np.ndarray:
@@ -595,7 +596,7 @@ def _termination() -> Iterator[threading.Event]:
 
 # %% ../nbs/10_training.ipynb #bar
 def _shown(run: _Run, steps: _Steps, *, progress: bool) -> _Steps:
-    "The same steps, beside a bar that counts the cells; its clock starts after the first step, in which numba compiles."
+    "The same steps, beside a bar that counts the cells; its clock starts after the first, in which numba compiles."
     n_cells, size, epochs = run.train.n_cells, run.model.config.batch_size, run.model.config.epochs
     done, hide_bar = run.epoch * n_cells + run.step * size, not progress or run.group.rank > 0
     with tqdm(total=epochs * n_cells, initial=done, unit="cell", desc="compiling (once)", disable=hide_bar) as bar:
