@@ -452,8 +452,10 @@ def _scores(map: CellMap, states: np.ndarray) -> np.ndarray:
 
 
 def lens(map: CellMap, curves: Sequence[Curve], most: int = 400) -> dict[str, Any] | None:
-    """The cells around a path in its plane, `rows` and `uv` (cells, 2), and each curve there, `paths`, all from the
-    place where it starts; 1 is the usual distance from a cell to the next. None for a path that goes nowhere.
+    """The cells around a path in its plane, `rows` and `uv` (cells, 2), and each curve there, `paths`.
+
+    All are seen from the place where the path starts; 1 is the usual distance from a cell to the next. None for a path
+    that goes nowhere.
     """
     origin = _scores(map, curves[0].before)[0]
     ways = [_scores(map, each.states) - _scores(map, each.before) for each in curves]
@@ -637,8 +639,10 @@ def _packed(value: Any) -> Any:
 
 # %% ../nbs/21_explorer.ipynb #ways
 def ways_to(state: ExplorerState, label: str, most: int = 30) -> tuple[pd.DataFrame, str]:
-    """The genes that take the chosen cells furthest towards those of a label: `gene`, `level`, `share` of the way, and
-    `difference` of the gene itself between the two; and what such a list is worth. Raises `ValueError` without a way.
+    """The genes that take the chosen cells furthest towards those of a label, and what such a list is worth.
+
+    `gene`, `level`, `share` of the way, and `difference` of the gene itself between the two. Raises `ValueError`
+    without a way.
     """
     names = state.cells.names
     if state.label is None or not (kinds := state.adata.obs[state.label].astype(str).to_numpy() == label).any():
@@ -945,7 +949,8 @@ def _completions(names: Sequence[str], typed: str, most: int = 30) -> tuple[str,
     return tuple((starts + holds)[:most])
 
 # %% ../nbs/21_explorer.ipynb #widget
-_HERE = Path(__file__).parent if "__file__" in globals() else Path("../vcell")
+_AROUND = Path(__file__).parent if "__file__" in globals() else Path("../vcell")  # pages are made from the top
+_HERE = _AROUND if (_AROUND / "explorer.js").exists() else Path("vcell")
 
 
 class _Window(anywidget.AnyWidget):

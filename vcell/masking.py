@@ -231,8 +231,10 @@ def scored(
     zeros: float = 1.0,  # places to draw for each hidden value; those that are no zeros are passed over
     urn: np.ndarray | None = None,  # the genes to draw from, each as often as it lies there; None: every gene once
 ) -> tuple[sp.csr_matrix, np.ndarray]:
-    """The scored places as a CSR matrix (cells, genes) whose data say which stored value of `X` stands there, -1 for a
-    zero; and for each cell how many of its zeros a drawn one stands for, (cells,), where its gene lies in the urn once.
+    """The scored places as a CSR matrix (cells, genes), and how many zeros of its cell a drawn one stands for.
+
+    The data of the matrix say which stored value of `X` stands there, -1 for a zero. A drawn zero stands for so many
+    where its gene lies in the urn once.
 
     Examples
     --------
