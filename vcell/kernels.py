@@ -127,8 +127,8 @@ _halved: ContextVar[bool] = ContextVar("halved", default=False)
 
 
 @contextmanager
-def halved() -> Iterator[None]:
-    """Within, sums over many rows of float32 weights read the weights in bfloat16.
+def halved(on: bool = True) -> Iterator[None]:
+    """Within, and if `on`, sums over rows of float32 weights read the weights in bfloat16.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def halved() -> Iterator[None]:
     ...     weighted_sums(Pattern([0, 9], [0] * 9, n_columns=2), np.ones(9), torch.full((2, 1), 1.001))
     tensor([[9.]])
     """
-    token = _halved.set(True)
+    token = _halved.set(on)
     try:
         yield
     finally:
@@ -151,10 +151,10 @@ def _halve(table: np.ndarray, out: np.ndarray) -> None:
             out[i, h] = (np.float32(table[i, h]).view(np.uint32) + np.uint32(0x8000)) >> np.uint32(16)
 
 
-def _rows(weight: Tensor, n_places: int, half: bool) -> np.ndarray:
-    "The rows of `weight` for a sum over so many places."
+def _rows(weight: Tensor, half: bool) -> np.ndarray:
+    "The rows of `weight` for a sum."
     table = weight.detach().numpy()
-    if not half or weight.dtype != torch.float32 or n_places < 4 * len(table):
+    if not half or weight.dtype != torch.float32:
         return table
     out = np.empty(table.shape, np.uint16)
     _halve(table, out)
@@ -231,7 +231,7 @@ class _WeightedSums(torch.autograd.Function):
     def forward(ctx: Any, weight: Tensor, values: np.ndarray, pattern: Pattern) -> Tensor:
         ctx.values, ctx.pattern, ctx.weight = values, pattern, weight
         out = weight.new_empty(pattern.n_rows, weight.shape[1])
-        table = _rows(weight, len(pattern.indices), _halved.get())
+        table = _rows(weight, _halved.get())
         _run(_sum_rows, pattern.indptr, pattern.indices, values, table, out.numpy(), width=weight.shape[1])
         return out
 
@@ -328,7 +328,7 @@ class _SampledProduct(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, Tensor, None]:
         hidden, weight = (saved.detach().contiguous() for saved in ctx.saved_tensors)
         pattern, values, to_hidden = ctx.pattern, gradient.contiguous().numpy(), torch.empty_like(hidden)
-        table, width = _rows(weight, len(values), ctx.half), weight.shape[1]
+        table, width = _rows(weight, ctx.half), weight.shape[1]
         _run(_sum_rows, pattern.indptr, pattern.indices, values, table, to_hidden.numpy(), width=width)
         to_bias = torch.from_numpy(np.bincount(pattern.indices, values, pattern.n_columns)).to(weight.dtype)
         return to_hidden, _to_weight(ctx.weight, pattern, values, hidden), to_bias, None
