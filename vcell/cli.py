@@ -1012,7 +1012,7 @@ def demo_command(
     epochs: Annotated[int | None, _option("How often each cell is shown (default: by their number).", min=1)] = None,
     seed: Seed = 0,
     cells: Chosen = None,
-    gene: Annotated[str | None, _option("Gene to switch off. Default: a regulator whose path ends among cells.")] = None,
+    gene: Annotated[str | None, _option("Gene to switch off. Default: a regulator that ends among cells.")] = None,
     control: Control = None,
     remove: Remove = None,
     read: ReadAs = None,
