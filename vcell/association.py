@@ -22,7 +22,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from numba import njit
 
-from .batches import Cells, FileSource, Ranks, Source, blocks, ranks
+from .batches import Cells, FileSource, Ranks, Source, blocks, ranks, sharing
 from .cells import as_prepared, control_rows, label_column
 from .masking import FAST
 from .names import column, find_genes, named, treatment_columns
@@ -280,8 +280,7 @@ class Association:
 
     @property
     def _group(self) -> Ranks:
-        "The processes that share out the cells: those that read a file; what is in memory each has whole."
-        return ranks() if isinstance(self.X, Source) else Ranks()
+        return sharing(self.X)
 
     def _read(self, weights: np.ndarray, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """One pass over the cells, for their scores: weighted sums (held, genes) of standardised residuals.
@@ -401,7 +400,7 @@ def _opened(data: AnnData | Source | str | Path, progress: bool) -> tuple[AnnDat
 
 def _moments(cells: sp.csr_matrix | Source, removed: np.ndarray, progress: bool) -> tuple[np.ndarray, np.ndarray]:
     "The spread of each gene that is left, (genes,), infinite where it does not vary; X' `removed`, (genes, columns)."
-    group = ranks() if isinstance(cells, Source) else Ranks()
+    group = sharing(cells)
     n_genes = len(cells.genes) if isinstance(cells, Source) else cells.shape[1]
     square, along = np.zeros(n_genes), np.zeros((n_genes, removed.shape[1]))
     for rows, X in blocks(cells, group, what="spreads", progress=progress):

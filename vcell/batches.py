@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Cells', 'cells_of', 'Source', 'MemorySource', 'write_rows', 'block_order', 'Ranks', 'FileSource', 'source_of',
-           'GeneStatistics', 'gene_statistics', 'ranks', 'blocks']
+           'GeneStatistics', 'gene_statistics', 'ranks', 'sharing', 'blocks']
 
 # %% ../nbs/09_batches.ipynb #imports
 import atexit
@@ -931,6 +931,11 @@ def _leave() -> None:
         dist.destroy_process_group()
 
 # %% ../nbs/09_batches.ipynb #blocks
+def sharing(cells: Any) -> Ranks:
+    "The processes that share out cells: those that read a file; what is in memory each has whole."
+    return ranks() if isinstance(cells, Source) else Ranks()
+
+
 def blocks(
     cells: Source | sp.csr_matrix,  # or levels, (cells, genes)
     group: Ranks | None = None,  # the processes that share them out; None: this one takes all

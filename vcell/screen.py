@@ -26,7 +26,7 @@ from numba import njit
 from scipy.stats import false_discovery_control, norm
 from tqdm.auto import tqdm
 
-from .batches import FileSource, Ranks, Source, _h5ad, _tables, blocks, ranks
+from .batches import FileSource, Source, _h5ad, _tables, blocks, ranks, sharing
 from .cells import as_prepared, label_column, prepare
 from .counts import _gene_names, _not_genes
 from .files import download, load, replacing
@@ -546,7 +546,7 @@ def _means(
     "Number (n,), mean and squared standard error of the mean, (n, genes), of the cells of each code; -1 is none."
     room_for(24.0 * n * n_genes, f"sums of {n:,} groups x {n_genes:,} genes", "Take fewer genes, or groups.")
     mean, error = np.zeros((2, n, n_genes))
-    group = ranks() if isinstance(cells, Source) else Ranks()
+    group = sharing(cells)
     for rows, X in blocks(cells, group, what="effects", progress=progress):
         _add(X.indptr, X.indices, X.data, code[rows], mean, error)
     group.add(mean, error)
