@@ -44,7 +44,7 @@ from .counts import _FAST, _row_blocks, _whole_counts
 from .cells import as_prepared
 from .counts import check_matrix
 from .files import replacing
-from .formats import _peek, _size
+from .formats import _is_zarr, _peek, _size, _store
 from .masking import uniform
 from .names import find_genes, room_for, turned
 
@@ -372,17 +372,15 @@ def _spans(rows: np.ndarray, starts: np.ndarray) -> list[slice]:
     return list(map(slice, first, last))
 
 # %% ../nbs/09_batches.ipynb #h5-rows
-class _H5Rows:
-    "Rows of a CSR or dense matrix in an HDF5 file, as the file has them: they are to be checked."
+class _DiskRows:
+    "Rows of a CSR or dense matrix in an HDF5 file or a zarr store, as the file has them: they are to be checked."
 
     def __init__(self, path: Path, place: str):
-        import h5py
-
-        self.path, self.place, self.name, self._stamp = path, place, f"{path}, {place}", _stamp(path)
+        self.path, self.place, self.name, self._stamp = path, place, f"{path}, {place}", _stamp(path, place)
         with self._reading("its head"):
-            self._file = h5py.File(path, "r", rdcc_nbytes=2**24)
+            self._file = _store(path, **({} if _is_zarr(path) else {"rdcc_nbytes": 2**24}))
             item = self._file[place]
-            dense = isinstance(item, h5py.Dataset)
+            dense = hasattr(item, "dtype")
             form = "csr" if dense else str(item.attrs.get("encoding-type", item.attrs.get("h5sparse_format", "")))[:3]
             self.shape = tuple(int(n) for n in (item.shape if dense else item.attrs.get("shape", (0, 0))))
         if form != "csr":
@@ -398,12 +396,12 @@ class _H5Rows:
             self._data, self._indices, self.starts = item["data"], item["indices"], item["indptr"][:]
         if self._indices.dtype.kind not in "iu" or self.starts.dtype.kind not in "iu":
             raise ValueError(f"{self.name}: the index arrays are not of integers. The file is damaged: get it again.")
-        _check_starts(self.starts, self.shape[0], min(len(self._data), len(self._indices)), self.name)
+        _check_starts(self.starts, self.shape[0], min(self._data.shape[0], self._indices.shape[0]), self.name)
         self.starts = self.starts.astype(np.int64)
 
     def read(self, rows: slice) -> sp.csr_matrix:
         "The matrix of some rows. Raises `OSError` if they cannot be read, or the file was changed."
-        if _stamp(self.path) != self._stamp:
+        if _stamp(self.path, self.place) != self._stamp:
             raise OSError(f"{self.path} was changed while it was read from. Open it anew, and begin again.")
         a, b = int(self.starts[rows.start]), int(self.starts[rows.stop])
         with self._reading(f"rows {rows.start:,} to {rows.stop - 1:,}"):
@@ -417,17 +415,18 @@ class _H5Rows:
     def _reading(self, what: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # h5py raises whatever the damage happens to cause
+        except Exception as error:  # the readers raise whatever the damage happens to cause
             raise OSError(
                 f"{self.name}: {what} cannot be read ({type(error).__name__}: {str(error)[:200]}). The file "
                 f"({_size(self.path.stat().st_size)}) is damaged or incomplete: download or copy it again."
             ) from error
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    "What changes when a file is written to."
-    now = path.stat()
-    return now.st_size, now.st_mtime_ns
+def _stamp(path: Path, place: str) -> tuple[int, ...]:
+    "What changes when a file is written to, or the pieces of an array in a folder."
+    pieces = [path / place, path / place / "data", path / place / "data" / "c", path / place / "c"]
+    now = [each.stat() for each in [path, *(pieces if path.is_dir() else ())] if each.exists()]
+    return tuple(number for each in now for number in (each.st_size, each.st_mtime_ns))
 
 # %% ../nbs/09_batches.ipynb #ranks-noun
 @dataclass(frozen=True)
@@ -537,7 +536,7 @@ _MEND_FILE = (
 
 
 def _surveyed(
-    matrix: _H5Rows,
+    matrix: _DiskRows,
     table: Any,  # obs, and var_names
     *,
     counted: bool,  # are they counts
@@ -594,7 +593,7 @@ class _Layout:
     tidy: bool  # genes in order, none twice, no stored zeros
 
 
-def _filled(matrix: _H5Rows, rows: np.ndarray, layout: _Layout) -> _Packed:
+def _filled(matrix: _DiskRows, rows: np.ndarray, layout: _Layout) -> _Packed:
     "These `rows` of a matrix on disk, in this order. Raises `OSError` if they are not what they were when checked."
     indptr = np.append(0, np.cumsum(layout.sizes[rows], dtype=np.int64))
     genes, values = np.empty(indptr[-1], _gene_type(len(layout.genes))), np.empty(indptr[-1], layout.value_type)
@@ -642,7 +641,7 @@ def _record(before: Any, kept: dict[str, Any]) -> dict[str, Any]:
 
 # %% ../nbs/09_batches.ipynb #annotation
 def _h5ad(path: str | Path | ad.AnnData) -> Path:
-    "The file that is meant."
+    "The h5ad file or zarr store that is meant."
     if isinstance(path, ad.AnnData):
         if not path.isbacked or path.is_view:
             raise ValueError(
@@ -651,29 +650,27 @@ def _h5ad(path: str | Path | ad.AnnData) -> Path:
             )
         return Path(path.filename)
     path = Path(path).expanduser()
-    if not path.is_file():
+    if not path.is_file() and not _is_zarr(path):
         raise FileNotFoundError(f"There is no file {path}.")
     return path
 
 
 def _tables(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], list[str]]:
-    "The obs, var and uns['vcell'] of an h5ad file as they stand there, and where counts may be in it."
-    import h5py
-
-    if (kind := _peek(path, np.inf)) != "h5ad":
+    "The obs, var and uns['vcell'] of an h5ad file or a zarr store as they stand there, and where counts may be in it."
+    if (kind := "h5ad" if _is_zarr(path) else _peek(path, np.inf)) != "h5ad":
         raise ValueError(f"{path} is a {kind} file, expected h5ad. vcell.load(path).write_h5ad(...) makes one.")
     try:
-        with h5py.File(path, "r") as file:
-            if isinstance(file["obs"], h5py.Dataset):
-                raise ValueError(
-                    f"{path} is an old file (anndata before 0.7), and cannot be read block by block. Write it anew: "
-                    "vcell.load(path, prepared=False).write_h5ad(...)."
-                )
-            declared = sum(_declared_bytes(file[name]) for name in ("obs", "var", "X/indptr") if name in file)
-            room_for(declared, f"{path}: what it declares of names and annotation", "Is it damaged?")
-            uns = ad.io.read_elem(file["uns/vcell"]) if "uns/vcell" in file else {}
-            obs, var = (ad.io.read_elem(file[name]) for name in ("obs", "var"))
-            places = ["X"] * ("X" in file) + [f"layers/{name}" for name in _count_layers(file.get("layers", ()))]
+        file = _store(path)
+        if hasattr(file["obs"], "dtype"):
+            raise ValueError(
+                f"{path} is an old file (anndata before 0.7), and cannot be read block by block. Write it anew: "
+                "vcell.load(path, prepared=False).write_h5ad(...)."
+            )
+        declared = sum(_declared_bytes(file[name]) for name in ("obs", "var", "X/indptr") if name in file)
+        room_for(declared, f"{path}: what it declares of names and annotation", "Is it damaged?")
+        uns = ad.io.read_elem(file["uns/vcell"]) if "uns/vcell" in file else {}
+        obs, var = (ad.io.read_elem(file[name]) for name in ("obs", "var"))
+        places = ["X"] * ("X" in file) + [f"layers/{name}" for name in _count_layers(file.get("layers", ()))]
     except (MemoryError, ValueError):
         raise
     except Exception as error:  # anndata raises whatever the damage happens to cause
@@ -689,7 +686,7 @@ def _tables(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], lis
 
 
 def _annotation(path: Path, names: str | None = None) -> tuple[Any, list[str]]:
-    "The obs, var_names and uns['vcell'] of an h5ad file, and where counts may stand in it."
+    "The obs, var_names and uns['vcell'] of a file, and where counts may stand in it."
     obs, var, uns, places = _tables(path)
     named = _with_gene_names(ad.AnnData(obs=obs[[]], var=var, uns={"vcell": uns}), names)
     named = _unique_names(named, number="values" not in uns or names is not None)
@@ -704,10 +701,10 @@ def _annotation(path: Path, names: str | None = None) -> tuple[Any, list[str]]:
 
 
 def _declared_bytes(item: Any) -> int:
-    "The bytes that an HDF5 group or dataset declares."
+    "The bytes that a group or an array on disk declares."
     if hasattr(item, "shape"):
-        return int(np.prod(item.shape, dtype=float)) * (60 if item.dtype.kind == "O" else item.dtype.itemsize)
-    return sum(_declared_bytes(part) for part in item.values())
+        return int(np.prod(item.shape, dtype=float)) * (60 if item.dtype.kind in "OT" else item.dtype.itemsize)
+    return sum(_declared_bytes(item[name]) for name in item)
 
 # %% ../nbs/09_batches.ipynb #joined
 def _joined(pieces: list[Cells]) -> Cells:
@@ -721,7 +718,7 @@ def _joined(pieces: list[Cells]) -> Cells:
 
 # %% ../nbs/09_batches.ipynb #file-source
 class FileSource(Source):
-    """The cells of an h5ad file, of any size: counts in `X` or `layers["counts"]`, or what `prepare` made.
+    """The cells of an h5ad file or a zarr store: counts in `X` or `layers["counts"]`, or what `prepare` wrote.
 
     What is held in memory is obs, a few numbers per cell, and one window of cells. Raises `ValueError` for values that
     are not counts or a matrix stored by gene, `OSError` for a damaged file, `MemoryError` if obs alone does not fit.
@@ -734,7 +731,7 @@ class FileSource(Source):
 
     def __init__(
         self,
-        path: str | Path | ad.AnnData,  # an h5ad file, or an AnnData that is backed by one
+        path: str | Path | ad.AnnData,  # an h5ad file, a zarr store, or an AnnData that is backed by a file
         *,
         min_cells: int = 3,  # genes seen in fewer cells are left out; a prepared file keeps its genes
         genes: Sequence[str] | None = None,  # only these, in this order
@@ -818,10 +815,10 @@ class FileSource(Source):
 
 def _with_counts(
     path: Path, places: list[str], table: Any, looked_at: dict[str, Any]
-) -> tuple[_H5Rows, _Survey]:
+) -> tuple[_DiskRows, _Survey]:
     "The first of `places` whose values are counts, if they should be, and what a pass over it finds."
     for place in places:
-        matrix = _H5Rows(path, place)
+        matrix = _DiskRows(path, place)
         try:
             return matrix, _surveyed(matrix, table, **looked_at)
         except ValueError as error:
@@ -834,7 +831,7 @@ def _with_counts(
 
 # %% ../nbs/09_batches.ipynb #source-of
 def source_of(
-    data: Any,  # a Source, an AnnData in memory or backed by a file, or the path of an h5ad file
+    data: Any,  # a Source, an AnnData in memory or backed by a file, or the path of an h5ad file or a zarr store
     **options: Any,  # for FileSource
 ) -> Source:
     """The source for some data; a `Source` is returned as it is. Raises `TypeError` for anything else.
@@ -851,7 +848,8 @@ def source_of(
     if isinstance(data, ad.AnnData):
         return FileSource(data, **options) if data.isbacked else MemorySource(data)
     raise TypeError(
-        f"Found a {type(data).__name__}. Expected an AnnData, the path of an h5ad file, or a vcell.batches.Source."
+        f"Found a {type(data).__name__}. Expected an AnnData, the path of an h5ad file or a zarr store, or a "
+        "vcell.batches.Source."
     )
 
 # %% ../nbs/09_batches.ipynb #statistics
@@ -872,6 +870,7 @@ def gene_statistics(
     n_sample: int = 20_000,  # cells in the sample; a source that has not more is taken whole
     seed: int = 0,  # of the sample
     progress: bool = False,  # show a bar
+    group: Ranks | None = None,  # processes that share out a larger source, all of which ask; None: this one alone
 ) -> GeneStatistics:
     """Returns the `GeneStatistics` of a source, in one pass over its cells in the order in which they lie.
 
@@ -882,23 +881,37 @@ def gene_statistics(
     array([102,  28, 313])
     """
     n_cells, n_genes = source.n_cells, len(source.genes)
+    whole = n_cells <= n_sample
+    sample = source.cells(slice(None)) if whole else source.sample(n_sample, seed)
+    group = Ranks() if group is None or whole else group
+    n_parts = min(1, n_cells) if whole else -(-n_cells // _HASHED)
     detected, total, highest = np.zeros(n_genes, np.int64), np.zeros(n_genes), np.zeros(n_genes, np.float32)
-    hashes = [hashlib.blake2b(digest_size=8) for _ in range(4)]
-    size = max(1, n_cells) if n_cells <= n_sample else 1_024
-    whole = None
-    for first in tqdm(range(0, n_cells, size), unit=" blocks", desc="levels of genes", disable=not progress):
-        cells = source.cells(slice(first, first + size))
+    digests = []
+    own = range(n_parts)[group.part(n_parts)]
+    for part in tqdm(own, unit=" blocks", desc="levels of genes", disable=not progress):
+        cells = sample if whole else source.cells(slice(part * _HASHED, (part + 1) * _HASHED))
         by_gene = cells.X.tocsc()
         detected += np.diff(by_gene.indptr)
         total += np.asarray(by_gene.sum(0)).ravel()
         highest = np.maximum(highest, by_gene.max(0).toarray().ravel())
-        values = cells.X.data if cells.counts is None else cells.counts.data
-        for part, digest in zip((cells.keys, np.diff(cells.X.indptr), cells.X.indices, values), hashes, strict=True):
-            digest.update(np.ascontiguousarray(part, np.float32 if part.dtype.kind == "f" else np.int64).data)
-        whole = cells
-    sample = whole if whole is not None and size == n_cells else source.sample(n_sample, seed)
+        digests += [_hash(cells[first : first + _HASHED]) for first in range(0, len(cells), _HASHED)]
+    group.add(detected, total)
+    highest = np.maximum.reduce(group.gather(highest))
+    digest = hashlib.blake2b(b"".join(sum(group.gather(digests), [])), digest_size=16).hexdigest()
     mean = (total / np.maximum(detected, 1)).astype(np.float32)
-    return GeneStatistics(detected, mean, highest, sample, "".join(digest.hexdigest() for digest in hashes))
+    return GeneStatistics(detected, mean, highest, sample, digest)
+
+
+_HASHED = 1_024  # cells that are read, and hashed, at once
+
+
+def _hash(cells: Cells) -> bytes:
+    "A digest of keys, genes and counts (or values)."
+    digest = hashlib.blake2b(digest_size=16)
+    values = cells.X.data if cells.counts is None else cells.counts.data
+    for part in (cells.keys, np.diff(cells.X.indptr), cells.X.indices, values):
+        digest.update(np.ascontiguousarray(part, np.float32 if part.dtype.kind == "f" else np.int64).data)
+    return digest.digest()
 
 # %% ../nbs/09_batches.ipynb #ranks
 def ranks() -> Ranks:

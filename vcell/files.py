@@ -27,7 +27,7 @@ import psutil
 
 from .cells import _unversioned, as_prepared, label_column, prepare
 from .counts import _check_anndata, _check_structure, _gene_names, _genes_only, _is_whole, _not_genes, _places
-from .formats import _guarded, _is_zarr, _peek, _read_file, _rna_name, _size, _table, read_text_matrix
+from .formats import _guarded, _is_zarr, _peek, _read_file, _rna_name, _size, _store, _table, read_text_matrix
 from .names import Labels, NameKind, _nearest, _sample, kind_of, read_labels, treatment_columns, turned
 
 # isort: split
@@ -462,9 +462,7 @@ def _looked_at(path: Path) -> tuple[str, ad.AnnData, pd.DataFrame, int]:
             if kind == "h5ad" and rna is not None and isinstance(rna.get("obs"), h5py.Group):
                 return kind, *_some_cells(rna)
     elif _is_zarr(path):
-        import zarr
-
-        return "zarr", *_some_cells(zarr.open_group(str(path), mode="r"))
+        return "zarr", *_some_cells(_store(path))
     kind = "folder" if path.is_dir() else suffix.lstrip(".")
     with _keeping():
         adata = _read_file(path, None, psutil.virtual_memory().available, False)

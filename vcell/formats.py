@@ -609,11 +609,20 @@ def _is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / each).exists() for each in (".zgroup", ".zattrs", "zarr.json"))
 
 
+def _store(path: Path, **options: Any) -> Any:
+    "An HDF5 file, or a zarr store, open to read."
+    if _is_zarr(path):
+        import zarr
+
+        return zarr.open_group(str(path), mode="r")
+    import h5py
+
+    return h5py.File(path, "r", **options)
+
+
 def _read_zarr(path: Path, budget: float) -> ad.AnnData:
     "The AnnData in a zarr store, of version 2 or 3."
-    import zarr
-
-    store: Any = zarr.open_group(str(path), mode="r")
+    store = _store(path)
     if not {"obs", "var"} <= set(store):
         raise ValueError(
             f"{path} is a zarr store, but no AnnData: it holds {sorted(store)[:6]}, expected X, obs and var."

@@ -26,7 +26,7 @@ from numba import njit
 from scipy.stats import false_discovery_control, norm
 from tqdm.auto import tqdm
 
-from .batches import FileSource, Source, _h5ad, _tables, blocks, ranks, sharing
+from .batches import FileSource, Ranks, Source, _h5ad, _tables, blocks, ranks, sharing
 from .cells import as_prepared, label_column, prepare
 from .counts import _gene_names, _not_genes
 from .files import download, load, replacing
@@ -457,11 +457,13 @@ def _batches(sizes: np.ndarray) -> Iterator[np.ndarray]:
     yield from np.split(numbers, np.flatnonzero(np.diff(np.cumsum(np.maximum(sizes, 32)) // _BLOCK)) + 1)
 
 
-def _wilcoxon(read: _Read, code: np.ndarray, group: np.ndarray, n: int, progress: bool) -> np.ndarray:
+def _wilcoxon(
+    read: _Read, code: np.ndarray, group: np.ndarray, n: int, progress: bool, shared: Ranks | None = None
+) -> np.ndarray:
     """z of each gene in each of `n` perturbations against control, ties corrected, (perturbations, genes).
 
     `code` (cells,) numbers the perturbations, `n` is control, -1 none. Of several groups the z are added, weighted by
-    the square root of the number of cells (Stouffer).
+    the square root of the number of cells (Stouffer). Processes share out the perturbations; each reads all controls.
     """
     where = np.flatnonzero(code == n)
     some = read(where[:100])
@@ -476,7 +478,8 @@ def _wilcoxon(read: _Read, code: np.ndarray, group: np.ndarray, n: int, progress
     del X
     total, weight = np.zeros((n, n_genes)), np.zeros(n)
     sizes = np.bincount(code[code >= 0], minlength=n)[:n]
-    for numbers in tqdm(list(_batches(sizes)), unit=" blocks", desc="Wilcoxon", disable=not progress):
+    batches, shared = list(_batches(sizes)), shared or Ranks()
+    for numbers in tqdm(batches[shared.part(len(batches))], unit=" blocks", desc="Wilcoxon", disable=not progress):
         rows = np.flatnonzero((code >= numbers[0]) & (code <= numbers[-1]))
         X, z = read(rows), np.empty((len(numbers), n_genes))
         for part, controls in enumerate(beside):
@@ -486,6 +489,7 @@ def _wilcoxon(read: _Read, code: np.ndarray, group: np.ndarray, n: int, progress
             cells = np.where(cells < 2, 0, cells)
             total[numbers] += np.sqrt(cells)[:, None] * z
             weight[numbers] += cells
+    shared.add(total, weight)
     return total / np.sqrt(np.maximum(weight, 1))[:, None]
 
 # %% ../nbs/17_screen.ipynb #groups
@@ -641,9 +645,8 @@ def effects(
     cells are spread over them; cells in groups with fewer than five controls are left out. Without `by`, a WARNING says
     where controls and perturbed cells are made up of other groups. Of a screen on disk a block of cells is in memory;
     for Wilcoxon's test also all control cells, and those of one perturbation. Under `torchrun` each process adds up its
-    own part of a file. Raises `KeyError` without labels,
-    `ValueError` without enough control cells or perturbations, and for an unknown test, `MemoryError` if there is no
-    room for the controls.
+    own part of a file. Raises `KeyError` without labels, `ValueError` without enough control cells or perturbations
+    and for an unknown test, `MemoryError` if there is no room for the controls.
 
     Examples
     --------
@@ -664,7 +667,8 @@ def effects(
     found = _compared(names, genes, *np.divmod(pairs, n_groups), *_means(cells, rows, len(pairs), len(genes), progress))
     if test is None:
         return found
-    z = _wilcoxon(_reader(cells), code, group, len(names), progress) if test == "wilcoxon" else _welch(found)
+    shared: dict[str, Any] = {"progress": progress, "shared": sharing(cells)}
+    z = _wilcoxon(_reader(cells), code, group, len(names), **shared) if test == "wilcoxon" else _welch(found)
     score = pd.DataFrame(z, index=found.change.index, columns=genes)
     return replace(found, score=score, changed=_changed(score))
 

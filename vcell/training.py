@@ -283,7 +283,7 @@ class _Run:
 def _start(train: Source, held_out: Source, config: Config, *, seed: int, group: Ranks) -> _Run:
     "A model that knows the levels of the training data, and its optimizer."
     model = MaskedAutoencoder(config, train.genes, target_sum=train.target_sum, seed=seed)
-    found = gene_statistics(train, seed=seed)
+    found = gene_statistics(train, seed=seed, group=group)
     model.encoder.mean, model.highest = torch.from_numpy(found.mean), torch.from_numpy(found.highest)
     if config.likelihood != "gaussian" and found.sample.counts is not None:
         rates = detected_rates(found.sample.counts, found.sample.totals / train.target_sum)
