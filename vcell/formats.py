@@ -19,6 +19,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -565,10 +566,28 @@ def _parts(group: Any, name: str) -> dict[str, Any]:
     return found
 
 
-def _from_group(group: Any) -> ad.AnnData:
+_PIECE = 2**24  # values
+
+
+def _matrix(group: Any, name: str, progress: bool) -> Any:
+    "A matrix of a file; a large sparse one piece by piece, with a bar that counts its values."
+    item = group[name]
+    n = 0 if hasattr(item, "dtype") else item["data"].shape[0]
+    kind = {"csr_matrix": sparse.csr_matrix, "csc_matrix": sparse.csc_matrix}.get(item.attrs.get("encoding-type"))
+    if n <= _PIECE or kind is None:
+        return ad.io.read_elem(item)
+    data, indices = (np.empty(n, item[part].dtype) for part in ("data", "indices"))
+    with tqdm(total=n, unit=" values", unit_scale=True, desc=f"reading {name}", disable=not progress, delay=1) as bar:
+        for part in (slice(at, min(at + _PIECE, n)) for at in range(0, n, _PIECE)):
+            data[part], indices[part] = item["data"][part], item["indices"][part]
+            bar.update(part.stop - part.start)
+    return kind((data, indices, item["indptr"][:]), shape=tuple(int(size) for size in item.attrs["shape"]))
+
+
+def _from_group(group: Any, progress: bool = False) -> ad.AnnData:
     "The AnnData in a group of an HDF5 file or a zarr store."
     obs, var = _table(group, "obs"), _table(group, "var")
-    X = ad.io.read_elem(group["X"]) if "X" in group else None
+    X = _matrix(group, "X", progress) if "X" in group else None
     shape = None if X is not None else (len(obs), len(var))
     out = ad.AnnData(X, obs=obs, var=var, layers=_parts(group, "layers"), uns=_parts(group, "uns"), shape=shape)
     for key, values in _parts(group, "obsm").items():
@@ -584,7 +603,7 @@ def _rna_name(kinds: Iterable[str]) -> str | None:
     return next((each for each in kinds if _bare(each) in ("rna", "gex", "geneexpression", "gene")), None)
 
 
-def _read_h5ad(path: Path) -> ad.AnnData:
+def _read_h5ad(path: Path, progress: bool = False) -> ad.AnnData:
     "The AnnData in an h5ad file; of several kinds of data (MuData) the expression of genes."
     import h5py
 
@@ -598,9 +617,9 @@ def _read_h5ad(path: Path) -> ad.AnnData:
             _log.info(
                 "%s: %s is read; left out: %s", path.name, name, ", ".join(each for each in kinds if each != name)
             )
-            return _from_group(file["mod"][name])
+            return _from_group(file["mod"][name], progress)
         if not isinstance(file.get("obs"), h5py.Dataset):
-            return _from_group(file)
+            return _from_group(file, progress)
     return ad.read_h5ad(path)  # before anndata 0.7
 
 
@@ -620,7 +639,7 @@ def _store(path: Path, **options: Any) -> Any:
     return h5py.File(path, "r", **options)
 
 
-def _read_zarr(path: Path, budget: float) -> ad.AnnData:
+def _read_zarr(path: Path, budget: float, progress: bool = False) -> ad.AnnData:
     "The AnnData in a zarr store, of version 2 or 3."
     store = _store(path)
     if not {"obs", "var"} <= set(store):
@@ -631,7 +650,7 @@ def _read_zarr(path: Path, budget: float) -> ad.AnnData:
     arrays = [] if X is None else [X] if hasattr(X, "dtype") else [X[name] for name in ("data", "indices", "indptr")]
     if (needed := sum(float(np.prod(each.shape, dtype=float)) * each.dtype.itemsize for each in arrays)) > budget:
         raise MemoryError(f"{path} declares {_size(needed)} in X; the budget is {_size(budget)}.")
-    return _from_group(store)
+    return _from_group(store, progress)
 
 # %% ../nbs/03_formats.ipynb #read-loom
 _LOOM_NAMES = {
@@ -711,12 +730,12 @@ def _read_file(path: Path, rows: str | None, budget: float, progress: bool) -> a
     if name.endswith((".xlsx", ".xlsm", ".xls")):
         return _read_excel(path, rows)
     if _is_zarr(path):
-        adata = _guarded(path, lambda: _read_zarr(path, budget))
+        adata = _guarded(path, lambda: _read_zarr(path, budget, progress))
     elif path.is_dir() or re.search(r"\.mtx(\.gz)?$", name):
         return _guarded(path, lambda: _read_mtx(path, rows, budget))
     elif path.suffix.lower() in (".h5ad", ".h5", ".hdf5", ".loom", ".h5mu"):
-        readers = {"h5ad": _read_h5ad, "10x": _read_10x, "loom": _read_loom}
-        reader = readers[_peek(path, budget)]
+        readers: dict[str, Callable[[Path], ad.AnnData]] = {"10x": _read_10x, "loom": _read_loom}
+        reader = readers.get(_peek(path, budget), partial(_read_h5ad, progress=progress))
         adata = _guarded(path, lambda: reader(path))
     elif path.suffix.lower() in (".rds", ".rdata", ".qs", ".h5seurat"):
         raise ValueError(

@@ -203,7 +203,7 @@ def _components(profiles: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray
     return pca.transform(profiles), pca.mean_, pca.components_
 
 # %% ../nbs/12_map.ipynb #embed-umap
-def _umap(scores: np.ndarray, neighbours: int, seed: int) -> np.ndarray:
+def _umap(scores: np.ndarray, neighbours: int, seed: int, progress: bool = False) -> np.ndarray:
     "Places (cells, 2); the first two components where there are too few cells for UMAP."
     from sklearn.neighbors import NearestNeighbors
 
@@ -218,7 +218,10 @@ def _umap(scores: np.ndarray, neighbours: int, seed: int) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="precomputed_knn")  # its own transform will not work: not needed
             known = (index, distance.astype(np.float32))
-            reducer = UMAP(n_neighbors=size, random_state=seed, n_jobs=1, precomputed_knn=known)
+            bar = {"disable": not progress, "desc": "UMAP", "unit": " epochs", "delay": 1, "bar_format": None}
+            reducer = UMAP(
+                n_neighbors=size, random_state=seed, n_jobs=1, precomputed_knn=known, tqdm_kwds=bar
+            )
             return reducer.fit_transform(scores.astype(np.float32))
     finally:
         torch.set_num_threads(threads)  # numba sets the number of OpenMP threads for the whole process
@@ -236,7 +239,7 @@ def _laid_out(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     "Scores (cells, components) and places (cells, 2) of all cells; centre and axes of the components."
     known, center, axes = _components(profile(some), seed)
-    places = _umap(known, neighbours, seed)
+    places = _umap(known, neighbours, seed, progress)
     if len(rows) == n_cells:
         return known, places, center, axes
     near = CellMap([], rows[:0], center, axes, known, places, places, pd.DataFrame(), neighbours)
