@@ -26,6 +26,7 @@ from .batches import Cells, FileSource, Ranks, Source, blocks, ranks, sharing
 from .cells import as_prepared, control_rows, label_column
 from .masking import FAST
 from .names import column, find_genes, named, treatment_columns
+from .style import DOWN, INK, QUIET, styled
 
 log = logging.getLogger("vcell")
 
@@ -261,6 +262,7 @@ class Association:
         with_sets = "plain" if self.sets is None else "sets"
         return worth_in_words(_WORTH[with_sets if self.edges is None else "edges"])
 
+    @styled
     def plot(self, gene: str, n: int = 20, *, ax: Axes | None = None) -> Axes:
         "The `n` genes that go most with `gene`, with two standard errors. Returns the Axes."
         import matplotlib.pyplot as plt
@@ -269,11 +271,11 @@ class Association:
         others = np.flatnonzero(np.asarray(self.genes) != gene)
         top = others[np.argsort(-np.abs(profile[others]), kind="stable")[:n]]
         top = top[np.argsort(profile[top])]
-        ax = ax or plt.subplots(figsize=(5, 0.2 * len(top) + 0.8), layout="constrained")[1]
+        ax = ax or plt.subplots(figsize=(3.6, 0.14 * len(top) + 0.8), layout="constrained")[1]
         names = [named(self.genes[column]) for column in top]
-        ax.errorbar(profile[top], names, xerr=2 * error[top], fmt="o", ms=4, color="#3b6ea5", ecolor="0.7")
-        ax.axvline(0, color="0.7", lw=0.8)
-        ax.tick_params(axis="y", labelsize=7)
+        ax.errorbar(profile[top], names, xerr=2 * error[top], fmt="o", ms=3.5, color=DOWN, ecolor=QUIET, elinewidth=1)
+        ax.axvline(0, color=INK, lw=0.6)
+        ax.margins(y=0.02)
         what = "correlation" if self.sets is None and self.edges is None else "in standard deviations"
         ax.set_xlabel(f"goes with {named(gene)} ({what}, ± 2 standard errors)")
         return ax

@@ -26,6 +26,7 @@ from .cells import align, as_prepared
 from .masking import hide, visible
 from .model import MaskedAutoencoder, Poisson, detected_rates, expected_log1p
 from .names import column, plain, room_for
+from .style import QUIET, UP, styled
 from .training import predict_hidden
 
 # %% ../nbs/11_evaluation.ipynb #cells-for
@@ -297,14 +298,15 @@ class Report:
         said = f"{facts['cells']:,} cells{drawn}, {facts['hidden values']:,} hidden values; scored: {facts['scored']}"
         return f"{said}{fewer}."
 
+    @styled
     def plot(self, *, ax: Axes | None = None) -> Axes:
         "The errors as bars, best first. Returns the Axes."
         import matplotlib.pyplot as plt
 
-        ax = ax or plt.subplots(figsize=(6, 0.45 * len(self.table) + 0.8), layout="constrained")[1]
+        ax = ax or plt.subplots(figsize=(4.8, 0.24 * len(self.table) + 0.7), layout="constrained")[1]
         errors = self.table["mse"].sort_values(ascending=False)
-        colors = ["#d1701f" if name == "model" else "#9db4cc" for name in errors.index]
-        ax.bar_label(ax.barh(errors.index, errors, color=colors), fmt=" %.3f", fontsize=8)
+        colors = [UP if name == "model" else QUIET for name in errors.index]
+        ax.bar_label(ax.barh(errors.index, errors, color=colors, height=0.72), fmt=" %.3f", fontsize=7)
         ax.margins(x=0.12)
         ax.set(xlabel=f"mean squared error of {self.protocol['hidden values']:,} hidden values")
         return ax

@@ -34,6 +34,7 @@ from .perturbation import Effect, Network, Request, chosen_cells, effect_of, in_
 
 # isort: split
 from .perturbation import request, slices, start_of, words_of
+from .style import INK, styled
 
 # %% ../nbs/15_scans.ipynb #ways
 def _ways(cells: Cells, asked: Request) -> sp.csr_matrix:
@@ -439,20 +440,21 @@ class Scan:
             f"{self.source} {self.worth} {self.verdict}"
         ).strip()
 
+    @styled
     def plot(self, n: int = 20, *, min_cells: int = 20, ax: Axes | None = None) -> Axes:
         "The `n` genes with the largest mean effect, their spread, cells and percentile. Returns the Axes."
         import matplotlib.pyplot as plt
 
         top = self.ranking(min_cells).head(n)[::-1]
-        ax = ax or plt.subplots(figsize=(6, 0.22 * len(top) + 0.9), layout="constrained")[1]
+        ax = ax or plt.subplots(figsize=(4.6, 0.15 * len(top) + 0.9), layout="constrained")[1]
         names = [f"{named(gene)} ({cells:,} cells)" for gene, cells in top["cells"].items()]
-        ax.barh(names, top["effect"], xerr=top["std"].fillna(0), color="#9db4cc", error_kw={"ecolor": "0.5", "lw": 0.8})
+        spread = {"xerr": top["std"].fillna(0), "error_kw": {"ecolor": INK, "lw": 0.6}}
+        ax.barh(names, top["effect"], color="#9ec3dd", height=0.72, **spread)
         for row, percentile in enumerate(top["percentile"]):
             text = "–" if np.isnan(percentile) else f"{percentile:.0f}"
             ax.annotate(text, (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=7)
         ax.annotate("percentile", (1.01, 1), xycoords="axes fraction", fontsize=7, va="bottom")
-        ax.axvline(0, color="0.5", lw=0.8)
-        ax.tick_params(axis="y", labelsize=7)
+        ax.axvline(0, color=INK, lw=0.6)
         ax.margins(y=0.01)
         ax.set_xlabel(f"predicted {named(self.readout)}, {self._level}\nmean ± spread over cells")
         return ax
