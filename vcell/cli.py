@@ -22,7 +22,7 @@ import shlex
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -237,6 +237,11 @@ def _write(out: Path, text: str) -> None:
 
     with replacing(out) as new:
         new.write_text(text, encoding="utf-8")
+
+
+def _given(**options: object) -> list[object]:
+    "Options as they were typed, those that were."
+    return [word for name, value in options.items() if value is not None for word in (f"--{name}", value)]
 
 
 def _next(*words: object) -> str:
@@ -850,6 +855,9 @@ def predict_command(
 ) -> _Answer:
     """Predict what a perturbation does, from a learned screen."""
     _free_file(out, overwrite)
+    suffix = ".csv" if cells is None else ".h5ad"
+    if out is not None and out.suffix != suffix:
+        raise ValueError(f"Found --out {out}. Expected a name that ends in {suffix}.")
     import pandas as pd
 
     from vcell.model import load_model
@@ -859,12 +867,9 @@ def predict_command(
     if not isinstance(found, Response):
         raise ValueError(f"Found {type(found).__name__} in {learned}. Expected what `vcell learn` wrote.")
     if cells is not None:
-        if out is not None and out.suffix != ".h5ad":
-            raise ValueError(f"Found --out {out} with --cells. Expected a name that ends in .h5ad.")
         untreated = _read(str(cells), read=read, quiet=quiet)
         moved = found.predict(asked, untreated, strength=strength, counts=counts)
-        shown = found.predict(asked, untreated, strength=strength) if counts else moved
-        mean = shown.to_df("delta").mean().rename("change").rename_axis("gene").to_frame()
+        mean = moved.var[["change"]].rename_axis("gene")
         head = mean.loc[mean["change"].abs().nlargest(top).index]
         text = f"{asked[0]}: the mean change of {moved.n_obs:,} cells\n\n{head.round(3).to_string()}"
         if out is not None:
@@ -878,10 +883,11 @@ def predict_command(
             _write(out, table.to_csv())
     if out is not None:
         text += f"\n\nAll genes are in {out}." if cells is None else f"\n\nThe cells are in {out}."
+    else:
+        moved_too = () if cells is None else ("--cells", cells)
+        text += _next("vcell", "predict", learned, perturbations, *moved_too, "--out", "predicted" + suffix)
     facts = {name: getattr(found, name) for name in ("kind", "source", "worth")}
-    return {"genes": _records(head)} | facts, text + _next(
-        "vcell", "perturb", "MODEL", "--by", learned, "--knock-out", asked[0].partition("+")[0], "--cells", "CELLS"
-    )
+    return {"genes": _records(head)} | facts, text
 
 # %% ../nbs/23_cli.ipynb #benchmark
 @_command(
@@ -912,6 +918,7 @@ def benchmark_command(
     ] = None,
     fast: Annotated[bool, _option("Welch's test instead of Wilcoxon's.", "--fast")] = False,
     out: Annotated[Path | None, _option("Folder for scorecard.json, scores.csv and scores.png.")] = None,
+    format_: Formats = None,
     seed: Seed = 0,
     overwrite: bool = False,
     quiet: bool = False,
@@ -928,10 +935,13 @@ def benchmark_command(
     from vcell.response import response
     from vcell.scoring import benchmark
     from vcell.screen import gears_split, load_screen
-    from vcell.study import ready, results
+    from vcell.study import drawn, ready, results
 
+    formats = dict.fromkeys(["png", *(format_ or [])])
+    drawn({}, formats)
+    files = _CHALLENGE if preset else (*_CARD, *(f"scores.{each}" for each in formats))
     if out is not None:
-        ready(out, _CARD if preset is None else _CHALLENGE, overwrite=overwrite)
+        ready(out, files, overwrite=overwrite)
     told = knowledge(*(_columns(known) or []), progress=not quiet)
     sets, edges = told.sets or None, None if told.edges.empty else told.edges
     choice: dict[str, Any] = _read_options(read) | ({} if n_genes is None else {"genes": n_genes})
@@ -951,11 +961,14 @@ def benchmark_command(
     choice |= {"by": _columns(within), "remove": _columns(remove)}
     card = benchmark(adata, ours, sets=sets, seed=seed, progress=not quiet, **choice)
     if out is not None:
-        with results(out, _CARD, overwrite=overwrite) as folder:
-            _write_card(card, folder)
+        with results(out, files, overwrite=overwrite) as folder:
+            _write_card(card, folder, formats)
     written = "" if out is None else f"\n\nThe scorecard is in {out}."
     text = f"{card.protocol['what']}\n\n{card.means().round(3).to_string()}\n\n{card.verdict}{written}"
-    return json.loads(card.to_json()) | {"out": out}, text + _next("vcell", "learn", screen, "--out", "my-response")
+    return json.loads(card.to_json()) | {"out": out}, text + _next(
+        "vcell", "learn", screen, "--out", "my-response", *_given(knowledge=known, key=key, separator=separator),
+        *(word for label in control or () for word in ("--control", label)),
+    )
 
 
 def _challenge_told(
@@ -976,13 +989,13 @@ def _challenge_told(
     return facts, f"{card!r}{written}"
 
 
-_CARD = ("scorecard.json", "scores.csv", "scores.png")
+_CARD = ("scorecard.json", "scores.csv")
 _CHALLENGE = ("scaled.csv", "raw.csv")
 
 
-def _write_card(card: "Scorecard", folder: Path) -> None:
+def _write_card(card: "Scorecard", folder: Path, formats: Iterable[str] = ("png",)) -> None:
     "Writes a scorecard as JSON, CSV and figures."
-    from vcell.study import picture
+    from vcell.study import drawn
 
     def draw(*axes: Any) -> None:
         for ax, score in zip(axes, ("r", "L2"), strict=True):
@@ -990,7 +1003,8 @@ def _write_card(card: "Scorecard", folder: Path) -> None:
 
     card.to_json(folder / "scorecard.json")
     card.to_frame().to_csv(folder / "scores.csv", index=False)
-    (folder / "scores.png").write_bytes(picture(draw, 11.0, 0.4 * len(card.predictors) + 1.0, 2))
+    for name, content in drawn({"scores": (draw, 11.0, 0.4 * len(card.predictors) + 1.0, 2)}, formats).items():
+        (folder / name).write_bytes(content)
 
 # %% ../nbs/23_cli.ipynb #demo
 def _demo_again(said: Mapping[str, Any]) -> str:
@@ -1015,6 +1029,7 @@ def demo_command(
     gene: Annotated[str | None, _option("Gene to switch off. Default: a regulator that ends among cells.")] = None,
     control: Control = None,
     remove: Remove = None,
+    format_: Formats = None,
     read: ReadAs = None,
     overwrite: bool = False,
     quiet: bool = False,
@@ -1025,8 +1040,9 @@ def demo_command(
     Writes a folder with figures, tables, the model and a report to open in a browser."""
     _there(data, *(_columns(remove) or []))
     log.info("a study of %s: read it, train a network, score it, switch a gene off, draw the map", data)
-    from vcell.study import STUDY_FILES, ready, study
+    from vcell.study import STUDY_FILES, drawn, ready, study
 
+    drawn({}, format_ or ())
     ready(out, STUDY_FILES, overwrite=overwrite)
     cells_of_it = _read(data, read=read, quiet=quiet, min_cells=3)
     found = study(
@@ -1034,10 +1050,10 @@ def demo_command(
         progress=not quiet,
     )  # fmt: skip
     words = {"data": data, "out": out, "epochs": epochs, "seed": seed, "cells": cells, "gene": gene,
-             "control": control, "remove": remove, "read": read}  # fmt: skip
+             "control": control, "remove": remove, "format": format_, "read": read}  # fmt: skip
     found = dataclasses.replace(found, repeat=_demo_again(words))
     found.model.record["trained_on"] = _trained_on(data, read)
-    found.save(out, overwrite=overwrite)
+    found.save(out, overwrite=overwrite, formats=format_ or ())
     top = found.path.top_genes(12).round(3).to_string()
     text = f"{found.asked}.\n{found.most} {found.path.reach}\n\n{top}\n\n{found.path.source} {found.path.worth}"
     text += f"\n\n{found.report.verdict}"

@@ -771,6 +771,7 @@ class Response:
             totals = cells.obs["total_counts"].to_numpy()
             drawn = draw_counts(cells.layers["counts"], totals, mean[0], target_sum=target_sum, seed=seed)
             result = AnnData(drawn, obs=cells.obs.drop(columns="total_counts"), var=cells.var[["missing"]])
+        result.var["change"] = np.maximum(mean[0], -profile)  # of the mean of the cells
         told = {"genes": targets(_label(perturbation)), "strength": strength}
         result.uns["perturbation"] = told | {"kind": self.kind, "source": self.source, "worth": self.worth}
         return result
