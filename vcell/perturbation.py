@@ -489,7 +489,7 @@ class Trajectory:
         ends = zip(self.levels, self.levels.iloc[0], self.levels.iloc[-1], strict=True)
         what = ", ".join(f"{gene} {first:.2f} → {last:.2g}" for gene, first, last in ends)
         data = Path(str(self.adata.uns.get("vcell", {}).get("source", ""))).name
-        return f"{what} in {self.who}{f', {data}' if data else ''}"
+        return f"{what} in {self.who}{f', {data}' if data not in ('', 'an AnnData') else ''}"
 
     @property
     def interval(self) -> tuple[float, str]:
