@@ -491,7 +491,8 @@ def _commands(path: str, types: str | None, screen: Labels | None, exchanged: bo
     if types:
         lines.append(f"vcell evaluate my-cell {quoted} --by {shlex.quote(types)}")
     if screen is not None:
-        lines.append(f"vcell benchmark {quoted} --key {shlex.quote(screen.column)} --sets go")
+        key = f"--key {shlex.quote(screen.column)} --knowledge go"
+        lines += [f"vcell learn {quoted} {key} --out my-response", f"vcell benchmark {quoted} {key}"]
     return lines
 
 

@@ -27,7 +27,7 @@ from .association import Association, Change, carried, in_columns, levels_of, pa
 from .batches import Cells
 from .cells import align, as_prepared, prepare
 from .model import write_folder
-from .names import column, find_genes, named, room_for
+from .names import _nearest, column, find_genes, named, room_for
 from .priors import Kind, Knowledge, knowledge, named_as
 from .scoring import Predictor
 from .screen import Effects, effects, load_screen, targets
@@ -454,6 +454,20 @@ class Calls:
             table.index.name = "gene"
         return tables[several[0]] if isinstance(perturbation, str) else pd.concat(tables, names=["perturbation"])
 
+    def found(self, perturbations: Sequence[str]) -> np.ndarray:
+        """Returns `p_changed`, (perturbations, genes), with what the screen found of a perturbation or of its genes.
+
+        A gene that was called changed there, at 5 % false discovery, is so with a probability of at least 0.95.
+        """
+        assert self.changed is not None
+        names, learned = [_label(name) for name in perturbations], self.changed
+        p = learned.probabilities(names)
+        for row, name in zip(p, names, strict=True):
+            parts = [part for part in ([name] if name in learned.names else targets(name)) if part in learned.names]
+            for part in parts:
+                row[:] = 1 - (1 - row) * np.where(learned.Y[learned.names.index(part)] == 1, 0.05, 1.0)
+        return p
+
     def p_any(self, perturbations: Sequence[str]) -> pd.Series:
         """Returns by perturbation the probability that it changes any gene but its own, at 5 % false discovery.
 
@@ -715,6 +729,12 @@ class Response:
             raise ValueError(f"Found coverage={coverage}. Expected a share between 0 and 1, such as 0.8.")
         return float(np.quantile(self._in_spreads(), coverage))
 
+    def _p_up(self, spreads: np.ndarray) -> np.ndarray:
+        "The probability that a change of so many spreads, (perturbations, genes), is above 0."
+        seen = np.sort(self._in_spreads(), axis=None)
+        within = np.searchsorted(seen, np.abs(spreads).ravel()).reshape(spreads.shape) / len(seen)
+        return 0.5 + 0.5 * np.sign(spreads) * within
+
     def predict(
         self,
         perturbation: str | Sequence[str],  # a gene, or genes joined by "+", or a condition; or several of these
@@ -728,7 +748,9 @@ class Response:
     ) -> pd.DataFrame | AnnData:
         """Returns a table by gene: control, change, std, low, high; of several perturbations one below the other.
 
-        Of a screen of cells in one context also `p_changed`, and `p_up`, that a gene goes up if it changes.
+        And `p_up`, by the same spread the probability that the gene goes up. Of a screen of cells in one context also
+        `p_changed`, that a test in such a screen finds the gene changed: as like perturbations say, and where the genes
+        of a perturbation were measured, as these were found.
 
         With cells an AnnData (cells, genes), as `perturb` gives it: their mean profile is their context, and their mean
         moves as predicted; what rises is added, what falls falls in proportion to what a cell has. With `counts` its X
@@ -746,12 +768,13 @@ class Response:
             return self._moved(cells, several[0], strength, seed if counts else None)
         change, std = self.changes(several, context=context, strength=strength)
         half, tables, control = self.width(coverage) * std, {}, self._profile(context)
-        called = None if self.calls is None else self.calls.predict(several)
-        for name in several:
+        up = self._p_up(change.to_numpy() / std.to_numpy())
+        found = None if self.calls is None or self.calls.changed is None else self.calls.found(several)
+        for place, name in enumerate(several):
             row, off = change.loc[name], half.loc[name]
             columns = {"control": control, "change": row, "std": std.loc[name]}
             columns |= {"low": row - off, "high": row + off}
-            columns |= {} if called is None else dict(called.loc[name].items())
+            columns |= ({} if found is None else {"p_changed": found[place]}) | {"p_up": up[place]}
             tables[name] = pd.DataFrame(columns, index=pd.Index(self.genes, name="gene"))
         return tables[several[0]] if isinstance(perturbation, str) else pd.concat(tables, names=["perturbation"])
 
@@ -781,6 +804,12 @@ class Response:
         seen |= self.known.genes
         seen.update([] if self.prior is None else self.prior.readable)
         asked = dict.fromkeys(gene for name in perturbations for gene in targets(_label(name)))
+        for name in asked:
+            if name not in seen and name not in set(self.genes):
+                raise KeyError(
+                    f"Found {name!r}, which is no gene that was measured, none that anything is known of, and no "
+                    f"perturbation of the screen. Expected one of these ({_nearest(name, [*seen, *self.genes])})."
+                )
         if unknown := [gene for gene in asked if gene not in seen]:
             log.warning(
                 "nothing is known of %s, neither features nor a perturbation in the screen: what is predicted is what "
