@@ -284,12 +284,14 @@ def dropout(
 
 @njit(**FAST)
 def _dropout(states: np.ndarray, share: float, factors: np.ndarray) -> None:
-    kept, least = np.float32(1 / (1 - share)), np.uint64(round(share * 2**16))
+    kept, least = np.float32(1 / (1 - share)), np.uint32(round(share * 2**16))
+    hashes = np.empty(factors.shape[1] // 4 + 1, np.uint64)
+    quarters = hashes.view(np.uint16)  # four units share a hash
     for i in range(factors.shape[0]):
-        state = np.uint64(0)
+        for k in range(len(hashes)):
+            hashes[k] = _joined(states[i], 4 * k)
         for unit in range(factors.shape[1]):
-            state = state >> np.uint64(16) if unit % 4 else _joined(states[i], unit)  # four units share a hash
-            factors[i, unit] = kept if state & np.uint64(2**16 - 1) >= least else np.float32(0)
+            factors[i, unit] = kept if quarters[unit] >= least else np.float32(0)
 
 # %% ../nbs/06_masking.ipynb #hold
 def hold(
