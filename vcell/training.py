@@ -88,7 +88,7 @@ def mask(
     values, is_zero = (cells.X if counts is None else counts).data, places.data < 0
     observed = np.where(is_zero, 0, values[places.data]) if len(values) else np.zeros(0)
     cell = np.repeat(np.arange(len(rows)), np.diff(places.indptr))
-    share = np.bincount(cell, ~is_zero, len(rows)) / np.maximum(np.diff(cells.X.indptr), 1)
+    share = np.bincount(cell[~is_zero], minlength=len(rows)) / np.maximum(np.diff(cells.X.indptr), 1)
     weight = np.where(is_zero, config.detection * (share * stands_for)[cell], 1)
     if urn is not None:
         weight[is_zero] /= np.bincount(urn, minlength=places.shape[1])[places.indices[is_zero]]
@@ -399,7 +399,8 @@ def _end_epoch(run: _Run, sample: Cells, held_out: Cells, *, seconds: float) -> 
     run.history.rows.append(row)
     run.epoch, run.step, run.losses = run.epoch + 1, 0, []
     if run.history.best_epoch == run.epoch:
-        run.best = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+        for name, tensor in run.model.state_dict().items():
+            run.best[name].copy_(tensor)
 
 # %% ../nbs/10_training.ipynb #train
 _MOST_HELD_OUT = 10_000  # cells on which the error is measured after each epoch
