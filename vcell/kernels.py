@@ -127,8 +127,8 @@ _halved: ContextVar[bool] = ContextVar("halved", default=False)
 
 
 @contextmanager
-def halved() -> Iterator[None]:
-    """Within, products of float32 weights read the rows that they sum in bfloat16.
+def halved(on: bool = True) -> Iterator[None]:
+    """Within, and if `on`, products of float32 weights read the rows that they sum in bfloat16.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def halved() -> Iterator[None]:
     ...     weighted_sums(Pattern([0, 9], [0] * 9, n_columns=2), np.ones(9), torch.full((2, 2), 1.001))
     tensor([[9., 9.]])
     """
-    token = _halved.set(True)
+    token = _halved.set(on)
     try:
         yield
     finally:
@@ -144,18 +144,14 @@ def halved() -> Iterator[None]:
 
 
 @njit(**FAST)
-def _pack(row: np.ndarray, words: np.ndarray) -> None:
+def _pack(table: np.ndarray, words: np.ndarray) -> None:
     "Two numbers of a row to each word, rounded to their upper 16 bits."
-    left, right, half = row[: len(words)], row[len(words) :], np.uint32(0x8000)
-    for h in range(len(words)):
-        low = (np.float32(left[h]).view(np.uint32) + half) >> np.uint32(16)
-        words[h] = low | (np.float32(right[h]).view(np.uint32) + half) & np.uint32(0xFFFF0000)
-
-
-@njit(**FAST)
-def _pack_rows(table: np.ndarray, words: np.ndarray) -> None:
+    width, half = words.shape[1], np.uint32(0x8000)
     for i in range(len(table)):
-        _pack(table[i], words[i])
+        left, right = table[i, :width], table[i, width:]
+        for h in range(width):
+            low, high = np.uint32(left[h] + half), np.uint32(right[h] + half)
+            words[i, h] = (low >> np.uint32(16)) | (high & np.uint32(0xFFFF0000))
 
 
 def _rows(table: Tensor, half: bool) -> np.ndarray:
@@ -163,11 +159,8 @@ def _rows(table: Tensor, half: bool) -> np.ndarray:
     numbers = table.detach().contiguous().numpy()
     if not half or table.dtype != torch.float32:
         return numbers
-    version, words = getattr(table, "_words", (None, np.empty(0)))
-    if version != table._version:
-        words = np.empty((len(numbers), numbers.shape[1] // 2), np.uint32)
-        _pack_rows(numbers, words)
-        table._words = table._version, words  # type: ignore[attr-defined]
+    words = np.empty((len(numbers), numbers.shape[1] // 2), np.uint32)
+    _pack(numbers.view(np.uint32), words)
     return words
 
 # %% ../nbs/07_kernels.ipynb #parts
@@ -409,14 +402,11 @@ def _adam_rows(
     weight: np.ndarray,
     mean: np.ndarray,
     square: np.ndarray,
-    words: np.ndarray,
     settings: np.ndarray,
     first: int,
     last: int,
 ) -> None:
-    """Sums the gradient of each row, on what is `given` of it, and corrects it by AdamW (Loshchilov & Hutter 2019,
-    algorithm 2). Packs it again where there are `words`.
-    """
+    "Corrects each row by AdamW (Loshchilov & Hutter 2019, algorithm 2): gradient = what is `given` + the sum."
     step, kept, least, beta1, fresh1, beta2, fresh2, grown = settings
     gradient = np.empty_like(weight[0])
     for i in range(first, last):
@@ -429,8 +419,6 @@ def _adam_rows(
             m[h] = beta1 * m[h] + fresh1 * gradient[h]
             v[h] = beta2 * v[h] + fresh2 * gradient[h] * gradient[h]
             w[h] = kept * w[h] - step * m[h] / (grown * np.sqrt(v[h]) + least)
-        if len(words):
-            _pack(w, words[i])
 
 # %% ../nbs/07_kernels.ipynb #adam
 class AdamW(torch.optim.AdamW):
@@ -474,10 +462,8 @@ class AdamW(torch.optim.AdamW):
             if last or ours and weight.grad is not None:
                 self._correct(weight, group, last)
                 weight.grad = None
-        if left := [weight for weight, _ in weights if weight.grad is not None]:
+        if any(weight.grad is not None for weight, _ in weights):
             self.step()
-            for weight in left:
-                weight.__dict__.pop("_words", None)
 
     @torch.no_grad()
     def _correct(self, weight: Tensor, group: dict[str, Any], part: _Part | None) -> None:
@@ -491,6 +477,5 @@ class AdamW(torch.optim.AdamW):
         none, width = np.empty((0, tables[0].shape[1]), np.float32), tables[0].shape[1]
         given = none if weight.grad is None else weight.grad.contiguous().numpy().reshape(n_rows, -1)
         turned, values, table = part or (Pattern(np.zeros(n_rows + 1), np.zeros(0), 0), np.zeros(0, np.float32), none)
-        words = getattr(weight, "_words", (0, np.empty((0, 0), np.uint32)))[1]
-        arrays = turned.indices, values, table, given, *tables, words, numbers
+        arrays = turned.indices, values, table, given, *tables, numbers
         _run(_adam_rows, turned.indptr, *arrays, width=4 * width)

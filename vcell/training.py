@@ -272,6 +272,7 @@ class _Run:
     best: dict[str, Tensor]  # the weights with the least held-out error
     fingerprint: dict[str, Any]  # what must be the same when the run is resumed
     urn: np.ndarray  # genes whose zeros are drawn to be scored
+    half: bool  # whether rows are summed from two bytes a number, see `halved`
     group: Ranks = field(default_factory=Ranks)
     history: History = field(default_factory=History)
     epoch: int = 0  # epochs completed
@@ -299,7 +300,8 @@ def _start(train: Source, held_out: Source, config: Config, *, seed: int, group:
     }
     best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     urn = _urn(found.detected, train.n_cells)
-    return _Run(train, held_out, seed, model, _optimizer(model), best, fingerprint, urn, group)
+    per_gene = config.batch_size * found.detected.sum() / max(1, train.n_cells * len(train.genes))  # values in a batch
+    return _Run(train, held_out, seed, model, _optimizer(model), best, fingerprint, urn, bool(per_gene >= 8), group)
 
 
 def _urn(detected: np.ndarray, n_cells: int) -> np.ndarray:
@@ -333,7 +335,7 @@ def _step(run: _Run, batch: Masked, *, rate: float) -> float:
         return 0.0
     for settings in run.optimizer.param_groups:
         settings["lr"] = rate
-    with torch.autocast("cuda", torch.bfloat16, enabled=run.model.decoder.weight.is_cuda), halved():
+    with torch.autocast("cuda", torch.bfloat16, enabled=run.model.decoder.weight.is_cuda), halved(run.half):
         loss = masked_loss(run.model, batch) / n_hidden
     (value,) = run.group.sum(loss.item())
     if math.isfinite(value):
