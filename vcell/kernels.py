@@ -416,9 +416,9 @@ def _adam_rows(
         _add_rows(indices, values, indptr[i], indptr[i + 1], table, gradient)
         w, m, v = weight[i], mean[i], square[i]
         for h in range(len(gradient)):
-            m[h] = beta1 * m[h] + fresh1 * gradient[h]
-            v[h] = beta2 * v[h] + fresh2 * gradient[h] * gradient[h]
-            w[h] = kept * w[h] - step * m[h] / (grown * np.sqrt(v[h]) + least)
+            g = gradient[h]
+            a, b = beta1 * m[h] + fresh1 * g, beta2 * v[h] + fresh2 * g * g
+            m[h], v[h], w[h] = a, b, kept * w[h] - step * a / (grown * np.sqrt(b) + least)
 
 # %% ../nbs/07_kernels.ipynb #adam
 class AdamW(torch.optim.AdamW):

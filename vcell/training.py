@@ -599,13 +599,13 @@ def _termination() -> Iterator[threading.Event]:
 
 # %% ../nbs/10_training.ipynb #bar
 def _shown(run: _Run, steps: _Steps, *, progress: bool) -> _Steps:
-    "The same steps, beside a bar that counts the cells. Its clock starts after the first, in which numba compiles."
+    "The same steps, beside a bar that counts the cells. Its clock starts after two of them, in which numba compiles."
     n_cells, size, epochs = run.train.n_cells, run.model.config.batch_size, run.model.config.epochs
     done, hide_bar = run.epoch * n_cells + run.step * size, not progress or run.group.rank > 0
     with tqdm(total=epochs * n_cells, initial=done, unit="cell", desc="compiling (once)", disable=hide_bar) as bar:
         for number, step in enumerate(steps):
-            if not number:
-                bar.set_description("training", refresh=False)
+            if number < 2:  # the optimizer's moments are there from the second step on
+                bar.set_description(("compiling (once)", "training")[number], refresh=False)
                 bar.unpause()
             if step is None:
                 bar.set_postfix({"held-out error": f"{run.history.rows[-1]['validation_mse']:.4f}"})
