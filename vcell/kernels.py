@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -128,13 +128,13 @@ _halved: ContextVar[bool] = ContextVar("halved", default=False)
 
 @contextmanager
 def halved(on: bool = True) -> Iterator[None]:
-    """Within, and if `on`, sums over rows of float32 weights read the weights in bfloat16.
+    """Within, and if `on`, products of float32 weights read the rows that they sum in bfloat16.
 
     Examples
     --------
     >>> with halved():
-    ...     weighted_sums(Pattern([0, 9], [0] * 9, n_columns=2), np.ones(9), torch.full((2, 1), 1.001))
-    tensor([[9.]])
+    ...     weighted_sums(Pattern([0, 9], [0] * 9, n_columns=2), np.ones(9), torch.full((2, 2), 1.001))
+    tensor([[9., 9.]])
     """
     token = _halved.set(on)
     try:
@@ -144,54 +144,79 @@ def halved(on: bool = True) -> Iterator[None]:
 
 
 @njit(**FAST)
-def _halve(table: np.ndarray, out: np.ndarray) -> None:
-    "The upper 16 bits of each number, rounded."
-    for i in range(table.shape[0]):
-        for h in range(table.shape[1]):
-            out[i, h] = (np.float32(table[i, h]).view(np.uint32) + np.uint32(0x8000)) >> np.uint32(16)
+def _pack(table: np.ndarray, words: np.ndarray) -> None:
+    "Two numbers of a row to each word, rounded to their upper 16 bits."
+    width, half = words.shape[1], np.uint32(0x8000)
+    for i in range(len(table)):
+        left, right = table[i, :width], table[i, width:]
+        for h in range(width):
+            low, high = np.uint32(left[h] + half), np.uint32(right[h] + half)
+            words[i, h] = (low >> np.uint32(16)) | (high & np.uint32(0xFFFF0000))
 
 
-def _rows(weight: Tensor, half: bool) -> np.ndarray:
-    "The rows of `weight` for a sum."
-    table = weight.detach().numpy()
-    if not half or weight.dtype != torch.float32:
-        return table
-    out = np.empty(table.shape, np.uint16)
-    _halve(table, out)
-    return out
+def _rows(table: Tensor, half: bool) -> np.ndarray:
+    "The rows of `table`, (rows, width), or packed ones, uint32 (rows, width / 2)."
+    numbers = table.detach().contiguous().numpy()
+    if not half or table.dtype != torch.float32:
+        return numbers
+    words = np.empty((len(numbers), numbers.shape[1] // 2), np.uint32)
+    _pack(numbers.view(np.uint32), words)
+    return words
 
-
-def _whole(number: Any) -> Any:
-    "A number of such rows as it is computed with."
+# %% ../nbs/07_kernels.ipynb #parts
+def _parts(row: Any) -> Any:
+    "What the left and the right half of a row are read from."
     raise NotImplementedError("only within compiled code")
 
 
-@overload(_whole, inline="always")
-def _whole_of(number):  # type: ignore[no-untyped-def]  # numba wants both signatures alike
-    if isinstance(number, types.Integer):
-        return lambda number: np.uint32(np.uint32(number) << np.uint32(16)).view(np.float32)
-    return lambda number: number
+def _left(number: Any) -> Any:
+    "A number of the left part as it is computed with."
+    raise NotImplementedError("only within compiled code")
+
+
+def _right(number: Any) -> Any:
+    raise NotImplementedError("only within compiled code")
+
+
+@overload(_parts, inline="always")
+def _parts_of(row):  # type: ignore[no-untyped-def]  # numba wants both signatures alike
+    packed = isinstance(row.dtype, types.Integer)
+    return (lambda row: (row, row)) if packed else (lambda row: (row[: len(row) // 2], row[len(row) // 2 :]))
+
+
+@overload(_left, inline="always")
+def _left_of(number):  # type: ignore[no-untyped-def]
+    packed = isinstance(number, types.Integer)
+    return (lambda number: np.uint32(number << np.uint32(16)).view(np.float32)) if packed else (lambda number: number)
+
+
+@overload(_right, inline="always")
+def _right_of(number):  # type: ignore[no-untyped-def]
+    packed, upper = isinstance(number, types.Integer), np.uint32(0xFFFF0000)
+    return (lambda number: np.uint32(number & upper).view(np.float32)) if packed else (lambda number: number)
 
 # %% ../nbs/07_kernels.ipynb #sums-loop
 _VECTOR = FAST | {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}  # loops that vectorise
 
 
 @njit(**_VECTOR)
-def _sum_row(indices: np.ndarray, values: np.ndarray, k: int, end: int, table: np.ndarray, total: np.ndarray) -> None:
-    "total = sum of values[k] * table[indices[k]] over the places from k to end."
-    width = len(total)
-    total[:] = 0
+def _add_rows(indices: np.ndarray, values: np.ndarray, k: int, end: int, table: np.ndarray, total: np.ndarray) -> None:
+    "total += values[k] * table[indices[k]] for the places from k to end."
+    half = len(total) // 2
+    left, right = total[:half], total[half:]
     while k + 4 <= end:
         v, w, x, y = values[k], values[k + 1], values[k + 2], values[k + 3]
-        at_v, at_w = table[indices[k]], table[indices[k + 1]]
-        at_x, at_y = table[indices[k + 2]], table[indices[k + 3]]
-        for h in range(width):
-            total[h] += v * _whole(at_v[h]) + w * _whole(at_w[h]) + x * _whole(at_x[h]) + y * _whole(at_y[h])
+        (a, A), (b, B) = _parts(table[indices[k]]), _parts(table[indices[k + 1]])
+        (c, C), (d, D) = _parts(table[indices[k + 2]]), _parts(table[indices[k + 3]])
+        for h in range(half):
+            left[h] += v * _left(a[h]) + w * _left(b[h]) + x * _left(c[h]) + y * _left(d[h])
+            right[h] += v * _right(A[h]) + w * _right(B[h]) + x * _right(C[h]) + y * _right(D[h])
         k += 4
     while k < end:
-        v, at_v = values[k], table[indices[k]]
-        for h in range(width):
-            total[h] += v * _whole(at_v[h])
+        v, (a, A) = values[k], _parts(table[indices[k]])
+        for h in range(half):
+            left[h] += v * _left(a[h])
+            right[h] += v * _right(A[h])
         k += 1
 
 
@@ -207,13 +232,17 @@ def _sum_rows(
 ) -> None:
     "out[i] = sum of values[k] * table[indices[k]] over the places k of row i: a CSR matrix times a dense one."
     for i in range(first, last):
-        _sum_row(indices, values, indptr[i], indptr[i + 1], table, out[i])
+        out[i] = 0
+        _add_rows(indices, values, indptr[i], indptr[i + 1], table, out[i])
 
 # %% ../nbs/07_kernels.ipynb #to-weight
-def _to_weight(weight: Tensor, pattern: Pattern, values: np.ndarray, table: Tensor) -> Tensor | None:
+_Part: TypeAlias = tuple[Pattern, np.ndarray, np.ndarray]  # genes by cells, values, rows of the cells
+
+
+def _to_weight(weight: Tensor, pattern: Pattern, values: np.ndarray, table: np.ndarray) -> Tensor | None:
     "The gradient of `weight`: for each gene the sum of its places' values times the rows of `table`; or None if kept."
     turned, order = pattern.transposed
-    parts = turned, values[order], table.numpy()
+    parts = turned, values[order], table
     if (kept := getattr(weight, "_parts", None)) is not None:
         kept.append(parts)
         return None
@@ -229,16 +258,15 @@ def _summed(weight: Tensor, turned: Pattern, values: np.ndarray, table: np.ndarr
 class _WeightedSums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, values: np.ndarray, pattern: Pattern) -> Tensor:
-        ctx.values, ctx.pattern, ctx.weight = values, pattern, weight
-        out = weight.new_empty(pattern.n_rows, weight.shape[1])
-        table = _rows(weight, _halved.get())
+        ctx.values, ctx.pattern, ctx.weight, ctx.half = values, pattern, weight, _halved.get()
+        out, table = weight.new_empty(pattern.n_rows, weight.shape[1]), _rows(weight, ctx.half)
         _run(_sum_rows, pattern.indptr, pattern.indices, values, table, out.numpy(), width=weight.shape[1])
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, None]:
-        return _to_weight(ctx.weight, ctx.pattern, ctx.values, gradient.contiguous()), None, None
+        return _to_weight(ctx.weight, ctx.pattern, ctx.values, _rows(gradient, ctx.half)), None, None
 
 
 def weighted_sums(
@@ -258,12 +286,17 @@ def weighted_sums(
             [10., 15.]])
     """
     _check_width(pattern, weight)
-    if weight.device.type in SPARSE_DEVICES:
+    if _sparse(weight):
         return _WeightedSums.apply(weight, values.astype(_dtype(weight), copy=False), pattern)
     dense = torch.zeros(pattern.n_rows, pattern.n_columns, dtype=weight.dtype, device=weight.device)
     row, column, value = (torch.from_numpy(x).to(weight.device) for x in (pattern.rows, pattern.indices, values))
     dense[row, column.long()] = value.to(weight.dtype)
     return dense @ weight
+
+
+def _sparse(weight: Tensor) -> bool:
+    "Rows of an odd width have no halves: such weights go the dense way."
+    return weight.device.type in SPARSE_DEVICES and weight.shape[1] % 2 == 0
 
 
 def _dtype(weight: Tensor) -> Any:
@@ -284,32 +317,32 @@ def _dot_rows(
     indices: np.ndarray,
     order: np.ndarray,
     weight: np.ndarray,
-    hidden: np.ndarray,
+    table: np.ndarray,
     bias: np.ndarray,
     out: np.ndarray,
     first: int,
     last: int,
 ) -> None:
-    "out[order[k]] = weight[i] . hidden[indices[k]] + bias[i] for the places k of gene i."
-    width = weight.shape[1]
+    "out[order[k]] = weight[i] . table[indices[k]] + bias[i] for the places k of gene i."
+    half = weight.shape[1] // 2
     for i in range(first, last):
-        k, end, gene = indptr[i], indptr[i + 1], weight[i]
+        k, end, (left, right) = indptr[i], indptr[i + 1], _parts(weight[i])
         while k + 4 <= end:
-            at_c, at_d = hidden[indices[k]], hidden[indices[k + 1]]
-            at_e, at_f = hidden[indices[k + 2]], hidden[indices[k + 3]]
-            c = d = e = f = bias[i]
-            for h in range(width):
-                c += gene[h] * at_c[h]
-                d += gene[h] * at_d[h]
-                e += gene[h] * at_e[h]
-                f += gene[h] * at_f[h]
-            out[order[k]], out[order[k + 1]], out[order[k + 2]], out[order[k + 3]] = c, d, e, f
+            (a, A), (b, B) = _parts(table[indices[k]]), _parts(table[indices[k + 1]])
+            (c, C), (d, D) = _parts(table[indices[k + 2]]), _parts(table[indices[k + 3]])
+            w = x = y = z = bias[i]
+            for h in range(half):
+                w += left[h] * _left(a[h]) + right[h] * _right(A[h])
+                x += left[h] * _left(b[h]) + right[h] * _right(B[h])
+                y += left[h] * _left(c[h]) + right[h] * _right(C[h])
+                z += left[h] * _left(d[h]) + right[h] * _right(D[h])
+            out[order[k]], out[order[k + 1]], out[order[k + 2]], out[order[k + 3]] = w, x, y, z
             k += 4
         while k < end:
-            at_c, c = hidden[indices[k]], bias[i]
-            for h in range(width):
-                c += gene[h] * at_c[h]
-            out[order[k]] = c
+            (a, A), w = _parts(table[indices[k]]), bias[i]
+            for h in range(half):
+                w += left[h] * _left(a[h]) + right[h] * _right(A[h])
+            out[order[k]] = w
             k += 1
 
 # %% ../nbs/07_kernels.ipynb #product
@@ -319,19 +352,19 @@ class _SampledProduct(torch.autograd.Function):
         ctx.pattern, ctx.weight, ctx.half = pattern, weight, _halved.get()
         ctx.save_for_backward(hidden, weight)
         (turned, order), out = pattern.transposed, hidden.new_empty(len(pattern.indices))
-        tables = (each.detach().contiguous().numpy() for each in (weight, hidden, bias))
+        tables = _rows(weight, False), _rows(hidden, ctx.half), bias.detach().numpy()
         _run(_dot_rows, turned.indptr, turned.indices, order, *tables, out.numpy(), width=weight.shape[1])
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, Tensor, None]:
-        hidden, weight = (saved.detach().contiguous() for saved in ctx.saved_tensors)
-        pattern, values, to_hidden = ctx.pattern, gradient.contiguous().numpy(), torch.empty_like(hidden)
+        hidden, weight = ctx.saved_tensors
+        pattern, values, to_hidden = ctx.pattern, gradient.contiguous().numpy(), hidden.new_empty(hidden.shape)
         table, width = _rows(weight, ctx.half), weight.shape[1]
         _run(_sum_rows, pattern.indptr, pattern.indices, values, table, to_hidden.numpy(), width=width)
         to_bias = torch.from_numpy(np.bincount(pattern.indices, values, pattern.n_columns)).to(weight.dtype)
-        return to_hidden, _to_weight(ctx.weight, pattern, values, hidden), to_bias, None
+        return to_hidden, _to_weight(ctx.weight, pattern, values, _rows(hidden, ctx.half)), to_bias, None
 
 
 def sampled_product(
@@ -353,7 +386,7 @@ def sampled_product(
     _check_width(pattern, weight)
     if pattern.n_rows != len(hidden):
         raise ValueError(f"Found a pattern of {pattern.n_rows:,} cells and a bottleneck of {len(hidden):,}.")
-    if weight.device.type in SPARSE_DEVICES:
+    if _sparse(weight):
         return _SampledProduct.apply(hidden, weight, bias, pattern)
     row, column = (torch.from_numpy(x).to(weight.device) for x in (pattern.rows, pattern.indices))
     return F.linear(hidden, weight, bias)[row, column.long()]
@@ -365,6 +398,7 @@ def _adam_rows(
     indices: np.ndarray,
     values: np.ndarray,
     table: np.ndarray,
+    given: np.ndarray,
     weight: np.ndarray,
     mean: np.ndarray,
     square: np.ndarray,
@@ -372,16 +406,19 @@ def _adam_rows(
     first: int,
     last: int,
 ) -> None:
-    "Sums the gradient of each row and corrects it by AdamW (Loshchilov & Hutter 2019, algorithm 2)."
+    "Corrects each row by AdamW (Loshchilov & Hutter 2019, algorithm 2): gradient = what is `given` + the sum."
     step, kept, least, beta1, fresh1, beta2, fresh2, grown = settings
     gradient = np.empty_like(weight[0])
     for i in range(first, last):
-        _sum_row(indices, values, indptr[i], indptr[i + 1], table, gradient)
+        gradient[:] = 0
+        if len(given):
+            gradient[:] = given[i]
+        _add_rows(indices, values, indptr[i], indptr[i + 1], table, gradient)
         w, m, v = weight[i], mean[i], square[i]
         for h in range(len(gradient)):
-            m[h] = beta1 * m[h] + fresh1 * gradient[h]
-            v[h] = beta2 * v[h] + fresh2 * gradient[h] * gradient[h]
-            w[h] = kept * w[h] - step * m[h] / (grown * np.sqrt(v[h]) + least)
+            g = gradient[h]
+            a, b = beta1 * m[h] + fresh1 * g, beta2 * v[h] + fresh2 * g * g
+            m[h], v[h], w[h] = a, b, kept * w[h] - step * a / (grown * np.sqrt(b) + least)
 
 # %% ../nbs/07_kernels.ipynb #adam
 class AdamW(torch.optim.AdamW):
@@ -406,34 +443,39 @@ class AdamW(torch.optim.AdamW):
     ) -> None:
         "One step along the gradient of `loss`."
         weights = [(weight, group) for group in self.param_groups for weight in group["params"]]
-        self.zero_grad()
-        if add_up is None:
-            for weight, _ in weights:
+        for weight, _ in weights:
+            weight.grad = None
+            if add_up is None:
                 weight._parts = []
         try:
             loss.backward()
         finally:
             found = [weight.__dict__.pop("_parts", []) for weight, _ in weights]
-        whole = []
-        for (weight, group), parts in zip(weights, found, strict=True):
-            if len(parts) == 1 and weight.grad is None and weight.dtype == torch.float32 and self.state[weight]:
-                whole.append((weight, group, parts[0]))
-            elif parts:
-                weight.grad = sum((_summed(weight, *part) for part in parts), weight.grad or 0)
         if add_up is not None:
             add_up([weight for weight, _ in weights])
-        self.step()
-        for each in whole:
-            self._correct(*each)
+        for (weight, group), parts in zip(weights, found, strict=True):
+            ours = weight.dtype == torch.float32 and weight.device.type == "cpu" and self.state[weight]
+            last = parts.pop() if ours and parts else None
+            if parts:
+                more = [_summed(weight, *part) for part in parts]
+                weight.grad = sum(more, 0 if weight.grad is None else weight.grad)
+            if last or ours and weight.grad is not None:
+                self._correct(weight, group, last)
+                weight.grad = None
+        if any(weight.grad is not None for weight, _ in weights):
+            self.step()
 
     @torch.no_grad()
-    def _correct(self, weight: Tensor, group: dict[str, Any], parts: tuple[Pattern, np.ndarray, np.ndarray]) -> None:
-        "The step of a weight whose gradient is still to be summed from `parts`."
-        state, (beta1, beta2), (turned, values, table) = self.state[weight], group["betas"], parts
+    def _correct(self, weight: Tensor, group: dict[str, Any], part: _Part | None) -> None:
+        "The step of a weight, whose gradient is `weight.grad` and what is still to be summed from `part`."
+        state, (beta1, beta2) = self.state[weight], group["betas"]
         state["step"] += 1
-        done, rate = state["step"].item(), group["lr"]
-        grown = (1 - beta2**done) ** -0.5
+        done, rate, n_rows = state["step"].item(), group["lr"], len(weight) if weight.ndim > 1 else 1
         settings = rate / (1 - beta1**done), 1 - rate * group["weight_decay"], group["eps"]
-        tables = (each.numpy() for each in (weight, state["exp_avg"], state["exp_avg_sq"]))
-        numbers = np.array([*settings, beta1, 1 - beta1, beta2, 1 - beta2, grown], np.float32)
-        _run(_adam_rows, turned.indptr, turned.indices, values, table, *tables, numbers, width=4 * weight.shape[1])
+        numbers = np.array([*settings, beta1, 1 - beta1, beta2, 1 - beta2, (1 - beta2**done) ** -0.5], np.float32)
+        tables = [each.numpy().reshape(n_rows, -1) for each in (weight, state["exp_avg"], state["exp_avg_sq"])]
+        none, width = np.empty((0, tables[0].shape[1]), np.float32), tables[0].shape[1]
+        given = none if weight.grad is None else weight.grad.contiguous().numpy().reshape(n_rows, -1)
+        turned, values, table = part or (Pattern(np.zeros(n_rows + 1), np.zeros(0), 0), np.zeros(0, np.float32), none)
+        arrays = turned.indices, values, table, given, *tables, numbers
+        _run(_adam_rows, turned.indptr, *arrays, width=4 * width)

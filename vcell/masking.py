@@ -148,9 +148,8 @@ def _visible(
         k, d = first, 0
         while k < last or d < len(zeros):
             if d == len(zeros) or (k < last and indices[k] <= zeros[d]):
-                if not hidden[k]:
-                    out_indices[place], out_values[place] = indices[k], data[k]
-                    place += 1
+                out_indices[place], out_values[place] = indices[k], data[k]
+                place += not hidden[k]  # what is hidden is written over: branches by chance are slow
                 k += 1
             else:
                 if (d == 0 or zeros[d] != zeros[d - 1]) and stored_in[zeros[d]] != i:
@@ -183,7 +182,7 @@ def visible(
         raise ValueError("Found a CSR matrix whose genes are not in order within a cell. Call X.sort_indices() first.")
     some = np.maximum(0, 2 * uniform(seed, _ZEROS, epoch, cells) - 1)  # none in half of the cells
     wanted = np.rint(zeros * some * np.diff(X.indptr)).astype(np.int64)
-    room = X.nnz - np.count_nonzero(hidden) + wanted.sum()
+    room = X.nnz - np.count_nonzero(hidden) + wanted.sum() + 1
     indptr, indices, values = np.zeros_like(X.indptr), np.empty(room, X.indices.dtype), np.empty(room, np.float32)
     states = _state(seed, _ZERO, epoch, cells)
     _visible(X.indptr, X.indices, X.data, hidden, states, wanted, X.shape[1], indptr, indices, values)
@@ -208,11 +207,10 @@ def _scored(
     place = 0
     for i in range(len(wanted)):
         first, last = indptr[i], indptr[i + 1]
+        stored_in[indices[first:last]] = i
         for k in range(first, last):
-            stored_in[indices[k]] = i
-            if hidden[k]:
-                out_indices[place], out_stored[place] = indices[k], k
-                place += 1
+            out_indices[place], out_stored[place] = indices[k], k
+            place += hidden[k]  # what is not hidden is written over: branches by chance are slow
         for d in range(wanted[i]):
             gene = urn[np.int64(_unit(_joined(states[i], d)) * len(urn))]
             if stored_in[gene] != i:
@@ -245,7 +243,7 @@ def scored(
     """
     n_hidden = _row_sums(hidden, X.indptr)
     wanted = np.ceil(zeros * n_hidden).astype(np.int64)
-    room = n_hidden.sum() + wanted.sum()
+    room = n_hidden.sum() + wanted.sum() + 1
     indptr, indices, stored = np.zeros_like(X.indptr), np.empty(room, X.indices.dtype), np.empty(room, np.int64)
     states = _state(seed, _SCORED, epoch, cells)
     urn = np.arange(X.shape[1]) if urn is None else urn
@@ -284,12 +282,14 @@ def dropout(
 
 @njit(**FAST)
 def _dropout(states: np.ndarray, share: float, factors: np.ndarray) -> None:
-    kept, least = np.float32(1 / (1 - share)), np.uint64(round(share * 2**16))
+    kept, least = np.float32(1 / (1 - share)), np.uint32(round(share * 2**16))
+    hashes = np.empty(factors.shape[1] // 4 + 1, np.uint64)
+    quarters = hashes.view(np.uint16)  # four units share a hash
     for i in range(factors.shape[0]):
-        state = np.uint64(0)
+        for k in range(len(hashes)):
+            hashes[k] = _joined(states[i], 4 * k)
         for unit in range(factors.shape[1]):
-            state = state >> np.uint64(16) if unit % 4 else _joined(states[i], unit)  # four units share a hash
-            factors[i, unit] = kept if state & np.uint64(2**16 - 1) >= least else np.float32(0)
+            factors[i, unit] = kept if quarters[unit] >= least else np.float32(0)
 
 # %% ../nbs/06_masking.ipynb #hold
 def hold(

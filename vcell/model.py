@@ -305,18 +305,19 @@ def detected_rates(
     >>> detected_rates(sp.csr_matrix([[1.0, 3.0], [0.0, 4.0]]), np.ones(2)).round(2)
     array([-1.06,  1.06])
     """
-    n_genes, gene = counts.shape[1], counts.indices
-    exposed = np.repeat(exposure, np.diff(counts.indptr))
-    observed = np.bincount(gene, counts.data, n_genes)
+    n_genes, exposed = counts.shape[1], np.repeat(exposure, np.diff(counts.indptr))
+    observed, times = (np.bincount(counts.indices, each, n_genes) for each in (counts.data, np.ones(counts.nnz)))
+    typical = np.bincount(counts.indices, exposed, n_genes) / np.maximum(times, 1)
     log_rate = np.full(n_genes, np.log(0.5))
-    for _ in range(60):
-        mean = np.maximum(np.exp(log_rate)[gene] * exposed, 1e-9)
-        detected = mean / -np.expm1(-mean)
-        slope = np.bincount(gene, detected * (1 + mean - detected), n_genes) + 0.5
-        step = (observed - np.bincount(gene, detected, n_genes) - 0.5 * (log_rate - np.log(0.5))) / slope
-        log_rate += np.clip(step, -1, 1)
-        if abs(step).max() < 1e-7:
-            break
+    for gene, size, n in ((np.arange(n_genes), typical, times), (counts.indices, exposed, 1)):
+        for _ in range(60):
+            mean = np.maximum(np.exp(log_rate)[gene] * size, 1e-9)
+            detected = mean / -np.expm1(-mean)
+            slope = np.bincount(gene, n * detected * (1 + mean - detected), n_genes) + 0.5
+            step = (observed - np.bincount(gene, n * detected, n_genes) - 0.5 * (log_rate - np.log(0.5))) / slope
+            log_rate += np.clip(step, -1, 1)
+            if abs(step).max() < 1e-7:
+                break
     return log_rate
 
 # %% ../nbs/08_model.ipynb #encoder

@@ -88,7 +88,7 @@ def mask(
     values, is_zero = (cells.X if counts is None else counts).data, places.data < 0
     observed = np.where(is_zero, 0, values[places.data]) if len(values) else np.zeros(0)
     cell = np.repeat(np.arange(len(rows)), np.diff(places.indptr))
-    share = np.bincount(cell, ~is_zero, len(rows)) / np.maximum(np.diff(cells.X.indptr), 1)
+    share = np.bincount(cell[~is_zero], minlength=len(rows)) / np.maximum(np.diff(cells.X.indptr), 1)
     weight = np.where(is_zero, config.detection * (share * stands_for)[cell], 1)
     if urn is not None:
         weight[is_zero] /= np.bincount(urn, minlength=places.shape[1])[places.indices[is_zero]]
@@ -272,7 +272,7 @@ class _Run:
     best: dict[str, Tensor]  # the weights with the least held-out error
     fingerprint: dict[str, Any]  # what must be the same when the run is resumed
     urn: np.ndarray  # genes whose zeros are drawn to be scored
-    half: bool  # whether rows of weights are summed in two bytes, see `halved`
+    half: bool  # whether rows are summed from two bytes a number, see `halved`
     group: Ranks = field(default_factory=Ranks)
     history: History = field(default_factory=History)
     epoch: int = 0  # epochs completed
@@ -401,7 +401,8 @@ def _end_epoch(run: _Run, sample: Cells, held_out: Cells, *, seconds: float) -> 
     run.history.rows.append(row)
     run.epoch, run.step, run.losses = run.epoch + 1, 0, []
     if run.history.best_epoch == run.epoch:
-        run.best = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+        for name, tensor in run.model.state_dict().items():
+            run.best[name].copy_(tensor)
 
 # %% ../nbs/10_training.ipynb #train
 _MOST_HELD_OUT = 10_000  # cells on which the error is measured after each epoch
@@ -598,13 +599,13 @@ def _termination() -> Iterator[threading.Event]:
 
 # %% ../nbs/10_training.ipynb #bar
 def _shown(run: _Run, steps: _Steps, *, progress: bool) -> _Steps:
-    "The same steps, beside a bar that counts the cells. Its clock starts after the first, in which numba compiles."
+    "The same steps, beside a bar that counts the cells. Its clock starts after two of them, in which numba compiles."
     n_cells, size, epochs = run.train.n_cells, run.model.config.batch_size, run.model.config.epochs
     done, hide_bar = run.epoch * n_cells + run.step * size, not progress or run.group.rank > 0
     with tqdm(total=epochs * n_cells, initial=done, unit="cell", desc="compiling (once)", disable=hide_bar) as bar:
         for number, step in enumerate(steps):
-            if not number:
-                bar.set_description("training", refresh=False)
+            if number < 2:  # the optimizer's moments are there from the second step on
+                bar.set_description(("compiling (once)", "training")[number], refresh=False)
                 bar.unpause()
             if step is None:
                 bar.set_postfix({"held-out error": f"{run.history.rows[-1]['validation_mse']:.4f}"})
