@@ -305,7 +305,7 @@ def zooms(visit: Visit) -> None:
     page.mouse.wheel(0, -200)
     page.wait_for_timeout(200)
     assert view()[0] == 1, "the wheel scrolls past a map that was not chosen"
-    page.locator(".vx-map canvas").focus()
+    page.locator("canvas[role=application]").focus()
     for _ in range(3):
         page.mouse.wheel(0, -80)
         page.wait_for_timeout(120)
@@ -543,7 +543,7 @@ def in_lab(chromium: Browser, folder: Path, shots: Path | None) -> None:
         page.locator(".jp-Cell").nth(1).locator(".jp-InputArea-editor").click()
         page.keyboard.press("Control+Enter")
         page.wait_for_selector(f"{ROOT}[data-state=ready]", timeout=LONG)
-        for selector in (".vx-map canvas", ".vx-track", ".vx-undo, .vx-who"):
+        for selector in ("canvas[role=application]", ".vx-track", ".vx-undo, .vx-who"):
             page.locator(selector).first.focus()
             for key in ("d", "d", "x"):
                 page.keyboard.press(key)

@@ -189,7 +189,7 @@ def _get_ready() -> None:
     "Reads the bundle and does all that is the same for every visitor, in the process that kernels are copies of."
     torch.set_num_threads(1)  # threads do not survive a fork
     _READY.append(read_bundle(os.environ["VCELL_BUNDLE"]))
-    _READY[0].path()
+    _READY[0].path(), _READY[0].seen
     gc.collect()
     gc.freeze()  # what is never looked at again stays shared
 
