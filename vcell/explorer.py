@@ -494,7 +494,7 @@ def trust(state: ExplorerState, found: Curve) -> list[str]:
     if level > found.held_range + 1e-6:
         said.append(f"{gene} at {level:.2f} is outside the range of the data: seen up to {found.held_range:.2f}.")
     (at, end), _ = away_of(np.stack([found.before, found.at(level)]), state.seen)
-    said.append(f"The end is {end:.1f} times as far from a measured cell as cells are from each other, the start {at:.1f}.")
+    said.append(f"The end is {end:.1f} times as far from measured cells as these from each other, the start {at:.1f}.")
     if not np.abs(found.states - found.before).max(initial=0, where=_others(state, found)[None]) > 1e-6:
         said.append(f"Nothing is known of {gene} here: no other gene moves with it.")
     return said

@@ -148,7 +148,8 @@ class CellMap:
         The first axis goes the way of the first path, the second that of the path which leaves it most or, with none,
         that in which these cells differ most. Seen from the start; 1 is the usual distance between neighbours.
         """
-        origin, ways = (start[self.columns] - self.center) @ self.axes.T, [p[:, self.columns] @ self.axes.T for p in paths]
+        origin = (start[self.columns] - self.center) @ self.axes.T
+        ways = [path[:, self.columns] @ self.axes.T for path in paths]
         some = ways[0][:: -(-len(ways[0]) // 20)]
         distance, rows = (each.ravel() for each in self._nearest(origin + np.vstack([0 * some[:1], some]), n))
         rows = rows[np.argsort(distance, kind="stable")]
