@@ -401,7 +401,7 @@ def serve(bundle: str | Path, how: Serving = Serving()) -> None:  # noqa: B008, 
         os.environ.update({"JUPYTER_PATH": path, "VCELL_BUNDLE": str(bundle), "OMP_WAIT_POLICY": "PASSIVE"})
         if "forkserver" in multiprocessing.get_all_start_methods():
             _share_kernels(Path(folder), how.warm > 0)
-        # with it the imports took 5.3 to 7.0 s, without it 1.5 to 2.7 (three runs each), only to check addresses in events
+        # with it the imports took 5.3 to 7.0 s, without it 1.5 to 2.7, only to check addresses in events
         sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
         from tornado.ioloop import PeriodicCallback
         from traitlets.config import Config as Settings

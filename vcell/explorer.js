@@ -406,6 +406,11 @@ function render({ model, el }) {
     cells.style.transform = away ? `translate(${view.x - seenAt.x * f}px, ${view.y - seenAt.y * f}px) scale(${f})` : "";
     if (away) { clearTimeout(settling); settling = setTimeout(() => { stale = true; draw(); }, 120); }
     const shown = curves.length && glass.shown, [c] = fit(map);
+    if (root.classList.contains("vx-print")) { // Chromium prints no layer of pixels
+      const [colors, faded] = shades();
+      for (let i = 0; i < points.length / 2; i++) { c.globalAlpha = faded[i] ? 0.15 : 0.6; disc(c, spotAt(to, i), points.length > 16000 ? 1.5 : 3, `rgb(${colors.subarray(3 * i, 3 * i + 3)})`); }
+      c.globalAlpha = 1;
+    }
     if (shown) {
       const [x, y, R] = glass.spot, r = Math.ceil(R + 16), o = to(curves[0].start);
       ring(c, o, 14, fg, 1.5);
@@ -616,13 +621,14 @@ function render({ model, el }) {
       + `Genes that change most: ${change.slice(0, 5).map(([d, gene]) => `${gene} ${d > 0 ? "up" : "down"} ${Math.abs(d).toFixed(2)}`).join(", ")}.`;
   }
   let queued = false, frames = 0;
+  const paintAll = () => { drawMap(); drawGenes(); drawFate(); drawDose(); drawWords(); };
   function draw() {
     if (queued) return;
     queued = true;
     requestAnimationFrame(() => {
       queued = false;
       const begun = performance.now();
-      drawMap(); drawGenes(); drawFate(); drawDose(); drawWords();
+      paintAll();
       root.dataset.frames = ++frames;
       (root.took ??= []).push(performance.now() - begun);
       if (root.took.length > 600) root.took.shift();
@@ -671,6 +677,7 @@ function render({ model, el }) {
     const row = nearest(p);
     if ((row < 0 ? null : row) === spot) return;
     spot = row < 0 ? null : row;
+    root.dataset.spot = spot ?? "";
     tip.hidden = true;
     if (spot !== null) { send("name", { row: spot }); tip.at = p; }
     draw();
@@ -854,9 +861,17 @@ function render({ model, el }) {
   const outside = event => { if (open && !open.contains(event.target) && event.target !== open.opener) toggle(open, open.opener); };
   addEventListener("pointerdown", outside);
   const scheme = matchMedia("(prefers-color-scheme: dark)");
+  const printed = event => { // as it stands on the screen, by day, and as wide as a sheet of paper
+    const begins = event.type === "beforeprint", { width, height } = root.getBoundingClientRect();
+    if (begins) for (const [name, value] of [["wide", `${width}px`], ["high", `${height}px`], ["zoom", 700 / width]]) root.style.setProperty(`--vx-${name}`, value);
+    root.classList.toggle("vx-print", begins);
+    restyled(); paintAll();
+  };
+  for (const name of ["beforeprint", "afterprint"]) addEventListener(name, printed);
   const restyled = () => { style = {}; layLegend(); layPins(); redraw(); };
   scheme.addEventListener("change", restyled);
   const sized = new ResizeObserver(() => {
+    if (root.classList.contains("vx-print")) return;
     root.classList.toggle("vx-narrow", root.clientWidth < 1000);
     root.classList.toggle("vx-tiny", root.clientWidth < 560);
     style = {};
@@ -875,7 +890,7 @@ function render({ model, el }) {
   return () => {
     clearInterval(pulse); sized.disconnect(); themed.disconnect();
     removeEventListener("keydown", keyed); removeEventListener("pointerdown", outside); removeEventListener("hashchange", hashed);
-    document.removeEventListener("visibilitychange", visible); scheme.removeEventListener("change", restyled);
+    document.removeEventListener("visibilitychange", visible); scheme.removeEventListener("change", restyled); removeEventListener("beforeprint", printed); removeEventListener("afterprint", printed);
     model.off("msg:custom", message);
   };
 }
