@@ -241,9 +241,9 @@ def by_mouse(visit: Visit, shots: Path | None) -> None:
     page.mouse.move(box["x"] + 5, box["y"] + 5)
     for across, down in ((x / 24, y / 16) for y in range(1, 15) for x in range(1, 24)):  # hover until a cell says its name
         page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
-        page.wait_for_timeout(30)
-        if page.locator(".vx-tip").is_visible():
+        if visit.data("spot"):
             break
+    expect(page.locator(".vx-tip")).to_be_visible()
     name = page.locator(".vx-tip b").inner_text()
     at = (box["x"] + across * box["width"], box["y"] + down * box["height"])
     visit.after(lambda: page.mouse.click(*at))
@@ -305,7 +305,7 @@ def zooms(visit: Visit) -> None:
     page.mouse.wheel(0, -200)
     page.wait_for_timeout(200)
     assert view()[0] == 1, "the wheel scrolls past a map that was not chosen"
-    page.locator(".vx-map canvas").focus()
+    page.locator("canvas[role=application]").focus()
     for _ in range(3):
         page.mouse.wheel(0, -80)
         page.wait_for_timeout(120)
@@ -543,7 +543,7 @@ def in_lab(chromium: Browser, folder: Path, shots: Path | None) -> None:
         page.locator(".jp-Cell").nth(1).locator(".jp-InputArea-editor").click()
         page.keyboard.press("Control+Enter")
         page.wait_for_selector(f"{ROOT}[data-state=ready]", timeout=LONG)
-        for selector in (".vx-map canvas", ".vx-track", ".vx-undo, .vx-who"):
+        for selector in ("canvas[role=application]", ".vx-track", ".vx-undo, .vx-who"):
             page.locator(selector).first.focus()
             for key in ("d", "d", "x"):
                 page.keyboard.press(key)
@@ -555,17 +555,18 @@ def in_lab(chromium: Browser, folder: Path, shots: Path | None) -> None:
         if shots is not None:
             page.wait_for_timeout(500)
             page.screenshot(path=shots / "lab.png")
+        page.evaluate("() => { document.body.dataset.jpThemeLight = 'false'; }")
+        ground = page.evaluate("() => getComputedStyle(document.querySelector('.vx')).getPropertyValue('--vx-bg')")
+        assert ground.strip() == "#14171a", "a dark JupyterLab has a dark explorer"
+        if shots is not None:
+            page.wait_for_timeout(300)
+            page.screenshot(path=shots / "lab-dark.png")
         source = axe()
         if source:
             page.evaluate(source)
             found = page.evaluate("async () => (await axe.run('.vx')).violations.map(each => each.id + each.nodes[0].html)")
             assert not found, found
         context.close()
-
-
-def portrait(visit: Visit, shots: Path | None) -> None:
-    """The picture of the page of the explorer: nbs/explorer.png."""
-    visit.shot(shots, "explorer")
 
 
 def strange_bundle(folder: Path) -> Path:
@@ -591,8 +592,31 @@ def strange_bundle(folder: Path) -> Path:
     return write_bundle(folder / "bundle", load_model(folder / "model"), adata, map=state.map, begin=begin)
 
 
-SIZES = {"1440x900": {}, "1920x1080": {"size": (1920, 1080)}, "1024x768": {"size": (1024, 768)}, "420x900": {"size": (420, 900)},
-         "dark": {"dark": True}, "200": {"size": (720, 450), "scale": 2}}  # fmt: skip
+SIZES = {"1440x900": (1440, 900), "1920x1080": (1920, 1080), "1024x768": (1024, 768), "420x900": (420, 900)}
+ALONE = ("lonely", "after_sleep")  # mostly they wait: beside the others, in a process of their own
+
+
+def sizes(visit: Visit, shots: Path | None) -> None:
+    for name, (width, height) in SIZES.items():
+        visit.page.set_viewport_size({"width": width, "height": height})
+        visit.page.wait_for_timeout(200)
+        visit.shot(shots, "explorer" if name == "1440x900" else name)  # the picture of the page of the explorer
+        fits(visit, shots)
+    visit.page.set_viewport_size({"width": 1440, "height": 900})
+    visit.page.emulate_media(color_scheme="dark")
+    visit.shot(shots, "dark")
+    fits(visit, shots)
+    visit.page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    paper = visit.page.evaluate("() => getComputedStyle(document.querySelector('.vx')).getPropertyValue('--vx-bg')")
+    assert paper.strip() == "#ffffff", "paper is white by night, too"
+    visit.page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+    if shots is not None:
+        visit.page.pdf(path=shots / "print.pdf", print_background=True)
+
+
+def double(visit: Visit, shots: Path | None) -> None:
+    visit.shot(shots, "200")
+    fits(visit, shots)
 
 
 def test(shots: Path | None, only: str = "") -> int:
@@ -603,7 +627,7 @@ def test(shots: Path | None, only: str = "") -> int:
 
     def walk(name: str, does: Callable[[], Any]) -> None:
         nonlocal failed
-        if only and only not in name:
+        if not (any(word in name for word in only.split(",")) if only else name not in ALONE):
             return
         begun = time.monotonic()
         try:
@@ -626,23 +650,20 @@ def test(shots: Path | None, only: str = "") -> int:
 
     from vcell.app import DEMO
 
+    words = [sys.executable, __file__, "test", "--only", ",".join(ALONE)]
+    beside = None if only else subprocess.Popen(words)
     with tempfile.TemporaryDirectory() as folder, browser() as chromium:
         with app() as (address, _):
             for does in (by_mouse, by_keyboard, questions, when_wrong, slow_work):
                 walk(does.__name__, lambda does=does: on_page(does, chromium, address))  # type: ignore[misc]
-            for name, how in SIZES.items():
-
-                def sized(visit: Visit, shots: Path | None, name: str = name) -> None:
-                    visit.shot(shots, name)
-                    fits(visit, shots)
-
-                walk(name, lambda how=how, sized=sized: on_page(sized, chromium, address, **how))  # type: ignore[misc]
-            walk("portrait", lambda: on_page(portrait, chromium, address))
+            walk("sizes", lambda: on_page(sizes, chromium, address))
+            walk("200", lambda: on_page(double, chromium, address, size=(720, 450), scale=2))
         walk("lonely", lambda: lonely(chromium, DEMO))
         walk("after_sleep", lambda: after_sleep(chromium, DEMO))
         walk("in_lab", lambda: in_lab(chromium, Path(folder), shots))
         with served(strange_bundle(Path(folder))) as (address, _):
             walk("markup", lambda: on_page(markup, chromium, address))
+    failed += beside.wait() if beside else 0
     print(f"browser: {failed} failed")
     return failed
 

@@ -20,19 +20,16 @@ import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-import torch
-from anndata import AnnData
+if TYPE_CHECKING:  # else imported where it is needed: the server itself needs none of it
+    from anndata import AnnData
 
-from .cells import as_prepared
-from .explorer import Explorer, ExplorerState
-from .files import _cache_folder, load
-from .map import CellMap, embed
-from .model import MaskedAutoencoder, load_model, read_folder, write_folder
+    from vcell.explorer import ExplorerState
+    from vcell.map import CellMap
+    from vcell.model import MaskedAutoencoder
 
 log = logging.getLogger("vcell")
 
@@ -80,16 +77,25 @@ def _write_page(folder: Path) -> Path:
 # %% ../nbs/22_app.ipynb #write-bundle
 def write_bundle(
     folder: str | Path,
-    model: MaskedAutoencoder,
-    adata: AnnData,  # cells
+    model: "MaskedAutoencoder",
+    adata: "AnnData",  # cells
     *,
-    map: CellMap | None = None,  # of these cells; None: made now
+    map: "CellMap | None" = None,  # of these cells; None: made now
     response: Any = None,  # a Response, offered as where effects come from, and used first
     where: Mapping[str, str] | None = None,  # Python that gives model, adata and by; None: read from the bundle
     begin: Mapping[str, Any] | None = None,  # cell, hold and color to begin with
     read: Mapping[str, Any] | None = None,  # control and remove, for the association: see associate
 ) -> Path:
     "Writes what the app needs into a folder. Raises `FileExistsError` if there is something in it already."
+    import numpy as np
+    import pandas as pd
+    import torch
+    from anndata import AnnData
+
+    from vcell.cells import as_prepared
+    from vcell.map import embed
+    from vcell.model import write_folder
+
     folder, adata = Path(folder), as_prepared(adata)
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"Found something in {folder}. Choose another folder, or empty this one.")
@@ -113,8 +119,13 @@ def write_bundle(
     return folder
 
 # %% ../nbs/22_app.ipynb #read-bundle
-def read_bundle(folder: str | Path) -> ExplorerState:
+def read_bundle(folder: str | Path) -> "ExplorerState":
     "The state that an app begins with. Raises `FileNotFoundError`, or `ValueError` for a bundle that is damaged."
+    from vcell.explorer import ExplorerState
+    from vcell.files import load
+    from vcell.map import CellMap
+    from vcell.model import load_model, read_folder
+
     folder = Path(folder)
     tensors, record = read_folder(folder / "map")
     if record.get("format") != "vcell map":
@@ -159,12 +170,16 @@ def bundle_for(
     cache: str | Path | None = None,  # where bundles are kept
 ) -> Path:
     "The bundle of these, made when it is asked for first and kept as long as the files stay as they are."
+    from vcell.files import _cache_folder, load
+
     said = {"control": control, "remove": None if remove is None else list(remove)}
     read = {name: value for name, value in said.items() if value is not None}
     key = _fingerprint(model, data, *([] if response is None else [response]), *([json.dumps(read)] if read else []))
     folder = _cache_folder(cache) / "bundles" / f"{key}-{version('vcell')}"
     if (folder / "map" / "record.json").exists():
         return folder
+    from vcell.model import load_model
+
     fitted, adata = load_model(model), load(data)
     where = {"model": f"vcell.load_model({str(model)!r})", "adata": f"vcell.load({str(data)!r})"}
     learned = None
@@ -182,14 +197,16 @@ def bundle_for(
     return folder
 
 # %% ../nbs/22_app.ipynb #show
-_READY: list[ExplorerState] = []  # read before kernels were made of this process
+_READY: list["ExplorerState"] = []  # read before kernels were made of this process
 
 
 def _get_ready() -> None:
     "Reads the bundle and does all that is the same for every visitor, in the process that kernels are copies of."
+    import torch
+
     torch.set_num_threads(1)  # threads do not survive a fork
     _READY.append(read_bundle(os.environ["VCELL_BUNDLE"]))
-    _READY[0].path()
+    _READY[0].path(), _READY[0].seen
     gc.collect()
     gc.freeze()  # what is never looked at again stays shared
 
@@ -197,6 +214,8 @@ def _get_ready() -> None:
 def show() -> None:
     "Shows the explorer of the bundle in `$VCELL_BUNDLE`: what a kernel of the app does."
     from IPython.display import display
+
+    from vcell.explorer import Explorer
 
     explorer = Explorer(_READY.pop() if _READY else read_bundle(os.environ["VCELL_BUNDLE"]))
     explorer.wait()
@@ -231,6 +250,7 @@ class Serving:
     warm: int = 1  # 0: nothing is made ready before the first visitor comes
     browser: bool = True  # open one
     most: int = 12  # kernels at a time
+    state: str = ""  # a link of an explorer of these cells, or what follows its #: opened there
 
     def settings(self, port: int, token: str) -> dict[str, dict[str, Any]]:
         "What Voilà is told, by section."
@@ -284,13 +304,16 @@ def _kernel(connection_file: str, env: Mapping[str, str], folder: str | None) ->
     from ipykernel.kernelapp import IPKernelApp
 
     os.setsid()
-    os.environ.update(env, JPY_PARENT_PID=str(os.getppid()))
+    os.environ.update(env)
     os.chdir(folder or ".")
-    IPKernelApp.launch_instance(argv=["-f", connection_file])
+    parent = f"--IPKernelApp.parent_handle={os.getppid()}"  # else it would outlive its parent, and tell how to end it
+    IPKernelApp.launch_instance(argv=["-f", connection_file, parent, "--Application.log_level=40"])
 
 
 def _share_kernels(folder: Path, at_once: bool) -> None:
     "Makes jupyter_client start kernels as copies of a process that is ready; `at_once`: before one is asked for."
+    from multiprocessing import forkserver
+
     from jupyter_client.provisioning.factory import KernelProvisionerFactory
     from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
@@ -320,7 +343,9 @@ def _share_kernels(folder: Path, at_once: bool) -> None:
     entry: Any = types.SimpleNamespace(name="vcell", load=lambda: Copied)
     KernelProvisionerFactory.provisioners["vcell"] = entry
     if at_once:
-        start(os.getpid)
+        real, sys.modules["__main__"] = sys.modules["__main__"], types.ModuleType("__main__")
+        forkserver.ensure_running()  # it reads the bundle while this process imports the server
+        sys.modules["__main__"] = real
 
 # %% ../nbs/22_app.ipynb #door
 _FULL = """<!doctype html><html lang="en"><title>vcell explorer</title><body style="font: 16px system-ui; margin: 3em">
@@ -361,15 +386,8 @@ def serve(bundle: str | Path, how: Serving = Serving()) -> None:  # noqa: B008, 
 
     Raises `ModuleNotFoundError` without Voilà, `OSError` if the port is taken, `FileNotFoundError` without a bundle.
     """
-    # with it the imports took 5.3 to 7.0 s, without it 1.5 to 2.7 (three runs each), only to check addresses in events
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-    try:
-        from tornado.ioloop import PeriodicCallback
-        from traitlets.config import Config as Settings
-        from voila.app import Voila
-        from voila.tornado.handler import TornadoVoilaHandler
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("Voilà is not installed. pip install 'vcell[explore]'.") from error
+    if find_spec("voila") is None:
+        raise ModuleNotFoundError("Voilà is not installed. pip install 'vcell[explore]'.")
     bundle = Path(bundle).resolve()
     if not (bundle / "map" / "record.json").exists():
         raise FileNotFoundError(f"Found no bundle in {bundle}. Expected a folder that write_bundle or bundle_for made.")
@@ -383,7 +401,15 @@ def serve(bundle: str | Path, how: Serving = Serving()) -> None:  # noqa: B008, 
         os.environ.update({"JUPYTER_PATH": path, "VCELL_BUNDLE": str(bundle), "OMP_WAIT_POLICY": "PASSIVE"})
         if "forkserver" in multiprocessing.get_all_start_methods():
             _share_kernels(Path(folder), how.warm > 0)
+        # with it the imports took 5.3 to 7.0 s, without it 1.5 to 2.7, only to check addresses in events
+        sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+        from tornado.ioloop import PeriodicCallback
+        from traitlets.config import Config as Settings
+        from voila.app import Voila
+        from voila.tornado.handler import TornadoVoilaHandler
+
         address = f"http://{how.host}:{port}/" + (f"?token={token}" if token else "")
+        address += f"#{how.state.split('#', 1)[-1]}" if how.state else ""
         app = Voila(config=Settings(how.settings(port, token)), log_level=logging.ERROR)
 
         def listening() -> None:
@@ -395,6 +421,8 @@ def serve(bundle: str | Path, how: Serving = Serving()) -> None:  # noqa: B008, 
         app.launch_browser = listening  # called when the server listens
         headers = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
         app.tornado_settings = {"headers": headers, "allow_remote_access": not alone, "local_hostnames": ["localhost"]}
+        app.tornado_settings |= {"ws_ping_interval": 0}  # the server's 30,000 are taken for seconds, and warned about
         TornadoVoilaHandler.get = _guarded(how.most)
         app.initialize([str(notebook)])
         app.start()
+        print("\nStopped.", flush=True)

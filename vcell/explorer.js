@@ -3,7 +3,6 @@
 const PINNED = ["#D55E00", "#0072B2", "#009E73", "#CC79A7"], DASHES = [[], [11, 5], [4, 4], [13, 4, 3, 4]];
 const RAMP = ["#440154", "#482878", "#3e4a89", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"];
 const RED_GREEN = ["#a50026", "#d73027", "#f46d43", "#fdae61", "#b8a93e", "#a6d96a", "#66bd63", "#1a9850", "#006837"];
-const FAR = 3, NEAR = 1.5; // usual distances from measured cells
 const lerp = (a, b, w) => a + (b - a) * w, clamp = (x, low, high) => Math.min(high, Math.max(low, x));
 const rgb = hex => [1, 3, 5].map(k => parseInt(hex.slice(k, k + 2), 16));
 const shade = (ramp, share) => {
@@ -44,10 +43,10 @@ const bar = share => make("span", { class: "vx-bar", "aria-hidden": "true", styl
 function render({ model, el }) {
   const about = model.get("about"), config = document.getElementById("jupyter-config-data");
   const page = config ? JSON.parse(config.textContent) : {}, hosted = Boolean(page.kernelId);
-  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   let now = model.get("now"), doses = [], scene = {}, color = {}, level = 0, moving = false, said = {};
   let points = new Float32Array(0), extent = [1, 1], codes = null, only = null, lit = null, found = null, asked = "";
-  let view = { k: 1, x: 0, y: 0 }, layer = null, glass = null, spot = null, cross = null, outline = null, lasso = false;
+  let view = { k: 1, x: 0, y: 0 }, stale = true, paint = null, glass = null, version = 0, seenAt = view, settling, spot = null, cross = null, outline = null, lasso = false;
 
   const send = (name, words = {}, buffers) => model.send({ do: name, ...words }, undefined, buffers);
   function act(name, words = {}, buffers) { // what changes the state: what is shown is older from now on
@@ -61,6 +60,7 @@ function render({ model, el }) {
   else root.setAttribute("aria-label", "vcell explorer");
   if (hosted) root.classList.add("vx-page");
   const canvas = (name, settings) => make("canvas", { class: name, ...settings });
+  const cells = canvas("vx-canvas", { "aria-hidden": "true" }); // not drawn in a drag
   const map = canvas("vx-canvas", { tabindex: 0, role: "application", "aria-describedby": "vx-words",
     "aria-label": "Map of cells. Arrow keys move a cross, Enter picks the cell under it, plus and minus zoom, 0 shows all." });
   const genes = canvas("vx-canvas", { role: "img", "aria-label": "Levels of genes over the level of the one that is held" });
@@ -129,8 +129,9 @@ function render({ model, el }) {
     make("label", {}, "Only cells that meet a condition", query),
     make("div", { class: "vx-row" }, button("Random match", () => act("random")), button("All matches, as a group", () => act("matches"))),
     foundWords);
-  const who = opens("", cellsBox, { class: "vx-who" });
-  const [geneBox, geneList] = nameBox("gene", "Hold a gene  ( / )", { class: "vx-gene", "aria-label": "Hold a gene" },
+  const who = opens("", cellsBox, { class: "vx-who" }), whoName = make("span"), whoKind = make("span");
+  who.append(whoName, whoKind);
+  const [geneBox, geneList] = nameBox("gene", "Hold a gene (/)", { class: "vx-gene", "aria-label": "Hold a gene" },
     gene => act("hold", { gene }));
 
   // trust
@@ -154,10 +155,10 @@ function render({ model, el }) {
   const size = make("select", { "aria-label": "Size of the sheet" },
     ...[["178 mm", "178 mm, two columns"], ["85 mm", "85 mm, one column"], ["16:9", "16:9, a slide"]].map(([value, text]) => make("option", { value, text })));
   const code = make("pre", { tabindex: 0, "aria-label": "Python that repeats this" });
-  const takes = what => () => send("take", { what: what === "zip" ? what : `${size.value}.${what}` });
+  const take = what => () => send("take", { what: what === "zip" ? what : `${size.value}.${what}` });
   const exportBox = popup("export", "Take away", make("label", {}, "Sheet: map, lens, genes, neighbours, caption", size),
-    make("div", { class: "vx-row" }, ...["png", "svg", "pdf"].map(kind => button(kind.toUpperCase(), takes(kind)))),
-    make("div", { class: "vx-row" }, button("Data: CSV, h5ad, Python in a zip", takes("zip"))), code,
+    make("div", { class: "vx-row" }, ...["png", "svg", "pdf"].map(kind => button(kind.toUpperCase(), take(kind)))),
+    make("div", { class: "vx-row" }, button("Data: CSV, h5ad, Python in a zip", take("zip"))), code,
     make("div", { class: "vx-row" }, button("Copy the Python lines", () => navigator.clipboard && navigator.clipboard.writeText(code.textContent))));
   exportBox.begin = () => send("code");
   const field = (label, name, settings) => {
@@ -193,7 +194,7 @@ function render({ model, el }) {
     wayList.textContent = "Looking through all genes …";
     send("ways", { label: goal.value });
   } }, make("option", { value: "", text: "choose a label" }), ...about.labels.map(another));
-  const waysBox = popup("ways", "Genes that take it to (share of the way)", goal, wayList, wayWorth);
+  const waysBox = popup("ways", "Genes that take it to (share of the way)", goal, wayWorth, wayList);
   const waysOpener = opens("Find genes that take it to ▾", waysBox, {});
   const [followBox, followList] = nameBox("gene", "Follow …", { class: "vx-follow", "aria-label": "Follow a gene" }, gene => act("watch", { gene }));
   const [colorBox, colorList] = nameBox("color", "Colour by", { class: "vx-color", keeps: true }, name => act("color", { name }));
@@ -204,13 +205,13 @@ function render({ model, el }) {
   lassoButton.setAttribute("aria-pressed", "false");
   const tools = make("div", { class: "vx-tools", role: "group", "aria-label": "Zoom" },
     tool("+", "Zoom in", () => zoom(1.5)), tool("−", "Zoom out", () => zoom(1 / 1.5)), tool("⤢", "Show all", () => zoom(0)), lassoButton);
-  const mapBox = make("div", { class: "vx-map vx-stale" }, map, tip, tools, pins, toast, alarm);
+  const mapBox = make("div", { class: "vx-map" }, cells, map, tip, tools, pins, toast, alarm);
   root.append(
     make("header", { class: "vx-head" }, make(hosted ? "h1" : "h2", { class: "vx-brand", text: "vcell" }), who, geneBox, geneList, question,
       make("span", { class: "vx-grow" }), trustChip, kept, undo, opens("Link", linkPopup, { class: "vx-link" }),
       opens("Export", exportBox, { class: "vx-main" }), opens("More", moreBox)),
-    make("div", { class: "vx-legendrow" }, colorBox, colorList, legend), mapBox, rows,
-    make("div", { class: "vx-side vx-stale" },
+    make("div", { class: "vx-legendrow" }, make("label", { class: "vx-sub" }, "colour ", colorBox), colorList, legend), mapBox, rows,
+    make("div", { class: "vx-side" },
       make("div", { class: "vx-title" }, make(hosted ? "h2" : "h3", { class: "vx-h", text: "Genes that follow" }), make("span", { class: "vx-grow" }), followBox, followList, waysOpener),
       make("div", { class: "vx-genes" }, genes, names),
       make("div", { class: "vx-title" }, make(hosted ? "h2" : "h3", { class: "vx-h", text: "Who it is like" }), best),
@@ -222,98 +223,95 @@ function render({ model, el }) {
   // ---- drawing
   let style = {};
   const css = name => style[name] ??= getComputedStyle(root).getPropertyValue(`--vx-${name}`).trim();
-  const dark = () => rgb(css("bg"))[0] < 128;
+  const dark = () => rgb(css("bg"))[0] < 128, FONT = "12.5px system-ui, sans-serif";
+  const sizeOf = target => { const { width, height } = target.getBoundingClientRect(), d = devicePixelRatio; return [width, height, Math.max(1, Math.round(width * d)), Math.max(1, Math.round(height * d))]; };
   function fit(target) {
-    const box = target.getBoundingClientRect(), d = devicePixelRatio;
-    const [w, h] = [Math.max(1, Math.round(box.width * d)), Math.max(1, Math.round(box.height * d))];
-    if (target.width !== w || target.height !== h) { target.width = w; target.height = h; if (target === map) layer = glass = null; }
-    const c = target.getContext("2d");
+    const [W, H, w, h] = sizeOf(target), c = target.getContext("2d"), d = devicePixelRatio;
+    if (target.width !== w || target.height !== h) { target.width = w; target.height = h; }
     c.setTransform(d, 0, 0, d, 0, 0);
-    c.clearRect(0, 0, box.width, box.height);
-    return [c, box.width, box.height];
+    c.clearRect(0, 0, W, H);
+    c.font = FONT;
+    return [c, W, H];
+  }
+  const slots = {};
+  function still(slot, key, W, H, draws) { // what stands still in a drag is drawn once, and then copied
+    const made = slots[slot] ??= make("canvas"), d = devicePixelRatio;
+    if (made.key === (key = `${version} ${W} ${H} ${key}`)) return made;
+    Object.assign(made, { key, width: Math.ceil(W * d), height: Math.ceil(H * d) });
+    const c = made.getContext("2d");
+    c.font = FONT; c.scale(d, d); draws(c);
+    return made;
   }
   function place(W, H) { // from places of the map to pixels
     const m = 28, low = 62, s = Math.min((W - 2 * m) / extent[0], (H - m - low) / extent[1]);
     const ox = (W - s * extent[0]) / 2, oy = (H - low + m - s * extent[1]) / 2;
-    const to = p => [(ox + p[0] * s) * view.k + view.x, (oy + (extent[1] - p[1]) * s) * view.k + view.y];
-    return { to, s: s * view.k, ox, oy, base: s };
+    return p => [(ox + p[0] * s) * view.k + view.x, (oy + (extent[1] - p[1]) * s) * view.k + view.y];
   }
+  const spotAt = (to, i) => to([points[2 * i], points[2 * i + 1]]);
+  const between = (spots, a) => [0, 1].map(k => lerp(spots[a.i][k], spots[a.i + 1][k], a.w));
+  const apart = ([x, y], [u, v]) => Math.hypot(x - u, y - v);
   const readable = parts => dark() ? parts.map(v => Math.round(lerp(v, 255, 0.3))) : parts;
   function shades() { // the colour of each cell, and whether it is faded
+    if (paint) return paint;
     const grey = rgb(css("unknown")), n = points.length / 2, colors = new Uint8Array(3 * n), faded = new Uint8Array(n);
     const table = (color.colors || []).map(hex => readable(rgb(hex)));
     const values = color.kind === "numbers" ? new Float32Array(codes.buffer) : null, span = color.high - color.low || 1;
-    const ramp = values && [...Array(64).keys()].map(k => shade(RAMP, k / 63));
-    const shown = lit ?? only;
+    const ramp = values && [...Array(64).keys()].map(k => shade(RAMP, k / 63)), shown = lit ?? only;
     for (let i = 0; i < n; i++) {
       const code = values ? (isNaN(values[i]) ? -1 : Math.round(63 * clamp((values[i] - color.low) / span, 0, 1))) : codes ? codes[i] : -1;
-      const shadeOf = code < 0 ? grey : values ? ramp[code] : table[code];
-      colors.set(shadeOf, 3 * i);
       faded[i] = shown !== null && (values ? (code < 0) !== (shown < 0) : code !== shown) ? 1 : 0;
+      colors.set(code < 0 || faded[i] ? grey : values ? ramp[code] : table[code], 3 * i);
     }
-    return [colors, faded];
+    return paint = [colors, faded];
   }
-  function splat(M, W, H) { // all cells as discs, by hand: ten times faster than as many arcs
-    const d = devicePixelRatio, w = Math.max(1, Math.round(W * d)), h = Math.max(1, Math.round(H * d)), n = points.length / 2;
-    const made = document.createElement("canvas");
-    made.width = w; made.height = h;
-    const c = made.getContext("2d"), picture = c.createImageData(w, h), out = picture.data, [colors, faded] = shades();
+  function drawCells(to) { // all cells as discs, by hand: ten times faster than as many arcs
+    const [c, W, H] = fit(cells), d = devicePixelRatio, w = cells.width, h = cells.height, n = points.length / 2;
+    const picture = c.createImageData(w, h), out = picture.data, [colors, faded] = shades();
     const r = clamp(Math.sqrt(W * H * 0.05 / Math.max(n, 1)), 1.2, 4) * Math.min(2, Math.sqrt(view.k)) * d, reach = Math.ceil(r + 0.5);
     const strong = n > 8000 ? 0.5 : 0.65, stamp = [];
     for (let y = -reach; y <= reach; y++) for (let x = -reach; x <= reach; x++) {
       const cover = clamp(r + 0.5 - Math.hypot(x, y), 0, 1);
       if (cover > 0) stamp.push([x, y, cover]);
     }
-    const step = 7919 % n ? 7919 : 1; // not in the order of the data, or the last label would lie over the others
+    const step = 7919 % n ? 7919 : 1, [[x0, y0], [x1, y1]] = [to([0, 0]), to([1, 1])]; // not in the order of the data, or the last label would lie over the others
     for (const pass of [1, 0]) for (let j = 0; j < n; j++) {
       const i = (j * step) % n;
       if (faded[i] !== pass) continue;
-      const [X, Y] = M.to([points[2 * i], points[2 * i + 1]]), px = Math.round(X * d), py = Math.round(Y * d);
+      const px = Math.round((x0 + (x1 - x0) * points[2 * i]) * d), py = Math.round((y0 + (y1 - y0) * points[2 * i + 1]) * d);
       if (px < -reach || py < -reach || px >= w + reach || py >= h + reach) continue;
-      const [R, G, B] = pass ? rgb(css("unknown")) : [colors[3 * i], colors[3 * i + 1], colors[3 * i + 2]];
       for (const [x, y, cover] of stamp) {
         const u = px + x, v = py + y;
         if (u < 0 || v < 0 || u >= w || v >= h) continue;
         const k = 4 * (v * w + u), a = cover * strong * (pass ? 0.25 : 1), b = out[k + 3] / 255 * (1 - a), all = a + b;
-        out[k] = (R * a + out[k] * b) / all; out[k + 1] = (G * a + out[k + 1] * b) / all; out[k + 2] = (B * a + out[k + 2] * b) / all;
+        out[k] = (colors[3 * i] * a + out[k] * b) / all; out[k + 1] = (colors[3 * i + 1] * a + out[k + 1] * b) / all; out[k + 2] = (colors[3 * i + 2] * a + out[k + 2] * b) / all;
         out[k + 3] = 255 * all;
       }
     }
     c.putImageData(picture, 0, 0);
-    if (now.n > 1) {
-      c.scale(d, d);
-      c.strokeStyle = css("fg"); c.lineWidth = 1; c.globalAlpha = 0.7;
-      for (const i of now.rows) { c.beginPath(); c.arc(...M.to([points[2 * i], points[2 * i + 1]]), 3.5, 0, 7); c.stroke(); }
-    }
-    return made;
+    c.globalAlpha = clamp(80 / now.n, 0.15, 0.7);
+    if (now.n > 1) for (const i of now.rows) ring(c, spotAt(to, i), 3.5, css("fg"), 1);
+    stale = false; seenAt = view;
   }
 
-  function line(c, spots, shadeOf, width, dash = []) {
-    c.lineJoin = c.lineCap = "round";
-    for (const [w, s] of [[width + 4, css("bg")], [width, shadeOf]]) {
-      c.setLineDash(s === shadeOf ? dash : []); c.strokeStyle = s; c.lineWidth = w; c.beginPath();
-      spots.forEach((p, i) => i ? c.lineTo(...p) : c.moveTo(...p));
-      c.stroke();
-    }
-    c.setLineDash([]);
+  function pen(c, spots, ink, width = 1, dash = []) {
+    c.lineJoin = "round"; c.lineCap = dash.length ? "butt" : "round"; c.setLineDash(dash); c.strokeStyle = ink; c.lineWidth = width;
+    c.beginPath(); spots.forEach((p, i) => i ? c.lineTo(...p) : c.moveTo(...p)); c.stroke(); c.setLineDash([]);
   }
-  function disc(c, [x, y], r, fill, edge, width = 2.5) {
-    c.beginPath(); c.arc(x, y, r, 0, 7); c.fillStyle = fill; c.fill(); c.strokeStyle = edge; c.lineWidth = width; c.stroke();
-  }
+  function ring(c, [x, y], r, edge, width) { c.beginPath(); c.arc(x, y, r, 0, 7); c.strokeStyle = edge; c.lineWidth = width; c.stroke(); }
+  function disc(c, p, r, fill, edge, width = 2.5) { c.beginPath(); c.arc(...p, r, 0, 7); c.fillStyle = fill; c.fill(); if (edge) ring(c, p, r, edge, width); }
   function label(c, text, [x, y]) {
-    c.font = "12.5px system-ui, sans-serif";
     const w = c.measureText(text).width;
     c.globalAlpha = 0.85; c.fillStyle = css("bg"); c.fillRect(x - 3, y - 12, w + 6, 16);
     c.globalAlpha = 1; c.fillStyle = css("fg"); c.fillText(text, x, y);
   }
   function annotate(c, labels, path, inside) { // words beside their marks, off the path and off each other
-    c.font = "12.5px system-ui, sans-serif";
-    const taken = [], apart = (b, t) => b[0] > t[2] + 4 || b[2] < t[0] - 4 || b[1] > t[3] || b[3] < t[1];
+    const taken = [], clear = (b, t) => b[0] > t[2] + 4 || b[2] < t[0] - 4 || b[1] > t[3] || b[3] < t[1];
     for (const [text, p] of labels) {
-      const w = c.measureText(text).width, tries = [[-w / 2, -16], [-w / 2, 28], [14, 5], [-w - 14, 5], [8 - w, -16], [-8, -16], [8 - w, 28], [-8, 28], [14, -12], [-w - 14, -12], [14, 22], [-w - 14, 22]]
+      const w = c.measureText(text).width;
+      const free = [[-w / 2, -16], [-w / 2, 28], [14, 5], [-w - 14, 5], [8 - w, -16], [-8, -16], [8 - w, 28], [-8, 28], [14, -12], [-w - 14, -12], [14, 22], [-w - 14, 22]]
         .map(([dx, dy]) => [p[0] + dx, p[1] + dy - 12, p[0] + dx + w, p[1] + dy + 4])
-        .filter(b => [[b[0], b[1]], [b[2], b[3]], [b[0], b[3]], [b[2], b[1]]].every(inside) && taken.every(t => apart(b, t)));
-      const free = tries.find(b => path.every(q => q[0] < b[0] - 3 || q[0] > b[2] + 3 || q[1] < b[1] - 3 || q[1] > b[3] + 3)) ?? tries[0];
+        .find(b => [[b[0], b[1]], [b[2], b[3]], [b[0], b[3]], [b[2], b[1]]].every(inside) && taken.every(t => clear(b, t))
+          && path.every(q => q[0] < b[0] - 3 || q[0] > b[2] + 3 || q[1] < b[1] - 3 || q[1] > b[3] + 3));
       if (!free) continue;
       taken.push(free);
       label(c, text, [free[0], free[1] + 12]);
@@ -322,126 +320,120 @@ function render({ model, el }) {
   const pinColor = number => { const hex = PINNED[number % 4]; return dark() ? `rgb(${rgb(hex).map(v => Math.round(lerp(v, 255, 0.35)))})` : hex; };
   const levelOf = curve => curve === scene.curves[0] || curve.gene === scene.curves[0].gene ? level : curve.level;
 
+  function stretches(all) { // a path, [place, distance] by step, in parts within and beyond the data
+    const parts = [];
+    all.forEach(([p, far], i) => {
+      if (!i) return;
+      if (!parts.length || parts.at(-1).far !== (far && all[i - 1][1])) parts.push(Object.assign([all[i - 1][0]], { far: far && all[i - 1][1] }));
+      parts.at(-1).push(p);
+    });
+    return parts;
+  }
   function way(c, curve, spots, number, width) { // the whole range thin, what is gone thick, dashed beyond the data
-    const mine = number < 0 ? css("fg") : pinColor(number), l = levelOf(curve), a = at(curve, l), L = curve.levels;
-    const here = [0, 1].map(k => lerp(spots[a.i][k], spots[a.i + 1][k], a.w)), gone = [], [low, high] = [Math.min(l, curve.own), Math.max(l, curve.own)];
-    L.forEach((v, i) => { if (v > low && v < high) gone.push(spots[i]); });
-    const o = at(curve, curve.own), own = [0, 1].map(k => lerp(spots[o.i][k], spots[o.i + 1][k], o.w));
-    const whole = number < 0 ? css("path") : mine;
-    for (let i = 0, from = 0; i < L.length; i++) { // parts within and beyond the data
-      const far = curve.distance[Math.max(i, 1)] > FAR && curve.distance[i] > FAR;
-      const next = i + 1 < L.length && curve.distance[i + 1] > FAR;
-      if (i + 1 === L.length || next !== far) { line(c, spots.slice(from, i + 2), whole, width * 0.55, far ? [3, 6] : curve.exact ? DASHES[Math.max(number, 0)] : [2, 5]); from = i; }
-    }
-    const thick = l < curve.own ? [here, ...gone, own] : [own, ...gone, here];
-    if (number < 0 && now.palette !== "plain") {
-      const ramp = now.palette === "redgreen" ? RED_GREEN : RAMP;
-      line(c, thick, css("fg"), width);
-      for (let i = 1; i < thick.length; i++) {
-        c.strokeStyle = `rgb(${shade(ramp, (l < curve.own ? thick.length - 1 - i : i - 1) / Math.max(1, thick.length - 2))})`;
-        c.lineWidth = width - 1; c.beginPath(); c.moveTo(...thick[i - 1]); c.lineTo(...thick[i]); c.stroke();
-      }
-    } else line(c, thick, mine, width, a.distance > FAR ? [6, 6] : DASHES[Math.max(number, 0)]);
+    const first = number < 0, mine = first ? css("fg") : pinColor(number), l = levelOf(curve), a = at(curve, l), o = at(curve, curve.own), L = curve.levels;
+    const here = between(spots, a), own = between(spots, o), far = curve.distance.map(d => d > curve.edge), [low, high] = [Math.min(l, curve.own), Math.max(l, curve.own)];
+    const gone = [[own, o.distance > curve.edge], ...L.map((v, i) => [spots[i], far[i], v]).filter(each => each[2] > low && each[2] < high).sort((p, q) => l < curve.own ? q[2] - p[2] : p[2] - q[2]), [here, a.distance > curve.edge]];
+    const dash = first ? [] : DASHES[number], thick = gone.map(each => each[0]);
+    pen(c, spots, css("bg"), width * 0.55 + 4); pen(c, thick, css("bg"), width + 4);
+    for (const part of stretches(spots.map((p, i) => [p, far[i]]))) pen(c, part, first ? css("path") : mine, width * 0.55, part.far ? [2, 4] : curve.exact ? dash : [2, 5]);
+    if (first && now.palette !== "plain") {
+      pen(c, thick, css("fg"), width);
+      for (let i = 1; i < thick.length; i++) pen(c, thick.slice(i - 1, i + 1), `rgb(${shade(now.palette === "redgreen" ? RED_GREEN : RAMP, (i - 1) / Math.max(1, thick.length - 2))})`, width - 1);
+    } else for (const part of stretches(gone)) pen(c, part, mine, width, part.far ? [5, 3] : dash);
     return { here, own, known: a.known };
   }
+  const ends = (curve, spots, start) => [["as it is", start], [`${curve.gene} 0`, spots[0]], [`${curve.gene} ${curve.levels.at(-1).toFixed(1)}`, spots.at(-1)]];
 
-  function lensOf(M, W, H) { // where the lens goes, once for a scene: where it hides few cells, and none of the path
-    const curves = scene.curves, spots = curves.flatMap(each => [...each.xy, each.start]).map(M.to), o = M.to(curves[0].start);
-    const clear = (x, y, R) => spots.every(p => Math.hypot(p[0] - x, p[1] - y) > R + 22);
-    if (glass && glass.key === [W, H, scene.number, points.length].join() && (!glass.shown || clear(glass.cx, glass.cy, glass.R))) return;
-    const reach = Math.max(...spots.map(p => Math.hypot(p[0] - o[0], p[1] - o[1])));
-    glass = { key: [W, H, scene.number, points.length].join(), shown: Boolean(scene.lens) && reach < 0.35 * Math.min(W, H) * view.k };
+  function lensOf(to, W, H) { // where the lens goes, once for a scene: where it hides few cells, and none of the path
+    const curves = scene.curves, spots = curves.flatMap(each => [...each.xy, each.start]).map(to), o = to(curves[0].start), key = [W, H, view.k].join();
+    const clear = p => spots.every(q => apart(p, q) > p[2] + 22);
+    if (glass && glass.key === key && (!glass.shown || glass.tight || clear(glass.spot))) return;
+    glass = { key, shown: Boolean(scene.lens) && Math.max(...spots.map(p => apart(p, o))) < 0.35 * Math.min(W, H) * view.k };
     if (!glass.shown) return;
-    const some = Math.max(1, Math.floor(points.length / 2 / 1500)), seen = [];
-    for (let i = 0; i < points.length / 2; i += some) seen.push(M.to([points[2 * i], points[2 * i + 1]]));
-    let best = { cost: Infinity };
+    const some = Math.max(1, Math.floor(points.length / 3000)), seen = [];
+    for (let i = 0; i < points.length / 2; i += some) seen.push(spotAt(to, i));
+    let least = Infinity;
     for (const share of [0.31, 0.26, 0.21]) {
-      const R = Math.min(H * share, W * (share - 0.02)), high = H - R - 58, low = R + 10;
+      const R = Math.min(H * share, W * (share - 0.02));
       for (let i = 0; i <= 12; i++) for (let j = 0; j <= 6; j++) {
-        const x = lerp(R + 10, W - R - 10, i / 12), y = lerp(low, Math.max(low, high), j / 6);
-        const hidden = seen.reduce((n, p) => n + (Math.hypot(p[0] - x, p[1] - y) < R + 4), 0) / seen.length;
-        const cost = hidden + (0.31 - share) * 0.4 + (clear(x, y, R) ? 0 : 10) + Math.hypot(x - o[0], y - o[1]) / W * 0.02;
-        if (cost < best.cost) best = { cost, R, cx: x, cy: y };
+        const p = [lerp(R + 10, W - R - 10, i / 12), lerp(R + 10, Math.max(R + 10, H - R - 58), j / 6), R];
+        const hidden = seen.reduce((n, q) => n + (apart(p, q) < R + 8), 0) / seen.length;
+        const cost = hidden + (0.31 - share) * 0.4 + (clear(p) ? 0 : 10) + apart(p, o) / W * 0.06;
+        if (cost < least) { least = cost; glass.spot = p; }
       }
     }
-    const uv = [[0, 0], ...curves.flatMap(each => each.uv)], ends = [0, 1].map(k => [Math.min(...uv.map(p => p[k])), Math.max(...uv.map(p => p[k]))]);
-    const half = Math.max(0.725 * Math.max(...ends.map(([a, b]) => b - a)), 0.05), middle = ends.map(([a, b]) => (a + b) / 2), z = best.R / half;
-    const bar = [5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01].find(b => b * z < best.R * 0.7) ?? 0.005;
-    Object.assign(glass, best, { z, bar, to: p => [best.cx - (p[0] - middle[0]) * z, best.cy - (p[1] - middle[1]) * z] });
+    glass.tight = least > 5;
+    const [cx, cy, R] = glass.spot, uv = [[0, 0], ...curves.flatMap(each => each.uv)], sides = [0, 1].map(k => [Math.min(...uv.map(p => p[k])), Math.max(...uv.map(p => p[k]))]);
+    const half = Math.max(0.725 * Math.max(...sides.map(([a, b]) => b - a)), 0.05), middle = sides.map(([a, b]) => (a + b) / 2), z = R / half;
+    Object.assign(glass, { R, z, bar: [5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01].find(b => b * z < R * 0.7) ?? 0.005, to: p => [cx - (p[0] - middle[0]) * z, cy - (p[1] - middle[1]) * z] });
   }
-  function drawLens(c, M, W, H) {
-    const { R, cx, cy, z, bar, to } = glass, curves = scene.curves, o = M.to(curves[0].start), fg = css("fg"), bg = css("bg");
-    const turn = Math.atan2(cy - o[1], cx - o[0]);
-    c.strokeStyle = css("mut"); c.lineWidth = 1; c.globalAlpha = 0.4;
-    for (const side of [1, -1]) {
-      const b = turn + side * Math.PI / 2;
-      c.beginPath(); c.moveTo(o[0] + Math.cos(b) * 14, o[1] + Math.sin(b) * 14); c.lineTo(cx + Math.cos(b) * R, cy + Math.sin(b) * R); c.stroke();
-    }
-    c.globalAlpha = 1;
-    c.beginPath(); c.arc(...o, 14, 0, 7); c.stroke();
+  function drawGlass(c, o) { // what stands still in the lens; it points at the ring, and no line crosses the map
+    const { spot: [x, y, R], z, bar, to } = glass, [colors, faded] = shades(), turn = Math.atan2(o[1] - y, o[0] - x), fg = css("fg");
+    const tip = Math.max(R, Math.min(R + 14, apart(o, [x, y]) - 18));
+    c.beginPath(); c.arc(x, y, R, turn + 9 / R, turn - 9 / R + 2 * Math.PI); c.lineTo(x + Math.cos(turn) * tip, y + Math.sin(turn) * tip); c.closePath();
+    c.fillStyle = css("bg"); c.fill(); c.strokeStyle = fg; c.lineWidth = 1.5; c.stroke();
     c.save();
-    c.beginPath(); c.arc(cx, cy, R, 0, 7); c.fillStyle = bg; c.fill(); c.clip();
-    if (!glass.cells) glass.cells = shades();
-    const [colors, faded] = glass.cells;
+    c.beginPath(); c.arc(x, y, R - 1, 0, 7); c.clip();
     scene.lens.rows.forEach((i, j) => {
-      const [x, y] = to(scene.lens.uv[j]);
-      c.globalAlpha = faded[i] ? 0.12 : 0.6; c.fillStyle = `rgb(${colors[3 * i]},${colors[3 * i + 1]},${colors[3 * i + 2]})`;
-      c.beginPath(); c.arc(x, y, 4.5, 0, 7); c.fill();
+      c.globalAlpha = faded[i] ? 0.2 : 0.6;
+      disc(c, to(scene.lens.uv[j]), 4.5, `rgb(${colors.subarray(3 * i, 3 * i + 3)})`);
     });
-    c.globalAlpha = 1;
-    const labels = [];
-    for (let k = curves.length - 1; k >= 0; k--) {
-      const curve = curves[k], spots = curve.uv.map(to), { here, own, known } = way(c, curve, spots, k - 1, k ? 4 : 5.5);
-      if (k === 0) curve.levels.forEach((v, i) => { if (!curve.exact || i % 5 === 0) disc(c, spots[i], 2.5, bg, fg, 1.2); });
-      if (!k && Math.hypot(own[0] - to([0, 0])[0], own[1] - to([0, 0])[1]) > 8) line(c, [to([0, 0]), own], css("mut"), 1.5, [2, 4]);
-      disc(c, here, k ? 6 : 10, k ? pinColor(k - 1) : known ? css("acc") : bg, known ? bg : css("acc"));
-      disc(c, k ? own : to([0, 0]), k ? 0.1 : 7, bg, fg);
-      if (k === 0) {
-        labels.push([`${curve.gene} 0`, spots[0]], [`${curve.gene} ${curve.levels.at(-1).toFixed(1)}`, spots.at(-1)], ["as it is", to([0, 0])]);
-      } else labels.push([`${String.fromCharCode(65 + k)} ${curve.gene}`, here]);
-    }
-    annotate(c, labels, curves.flatMap(each => each.uv.map(to)), q => Math.hypot(q[0] - cx, q[1] - cy) < R - 4);
-    const y = cy + R * 0.78;
-    c.strokeStyle = fg; c.lineWidth = 2; c.beginPath(); c.moveTo(cx - bar * z / 2, y); c.lineTo(cx + bar * z / 2, y); c.stroke();
-    const text = `${bar === 1 ? "one" : bar} usual step${bar > 1 ? "s" : ""}${R > 150 ? " to the next cell" : ""}`;
-    c.font = "12.5px system-ui, sans-serif";
-    label(c, text, [cx - c.measureText(text).width / 2, y - 7]);
     c.restore();
-    c.strokeStyle = fg; c.lineWidth = 1.5; c.beginPath(); c.arc(cx, cy, R, 0, 7); c.stroke();
+    const low = y + R * 0.78, text = `${bar} ${R > 90 ? "usual " : ""}step${bar > 1 ? "s" : ""}${R > 150 ? " to the next cell" : ""}`;
+    pen(c, [[x - bar * z / 2, low], [x + bar * z / 2, low]], fg, 2);
+    label(c, text, [x - c.measureText(text).width / 2, low - 7]);
+    if (R > 150) { c.fillStyle = css("mut"); c.fillText("around the path", x - c.measureText("around the path").width / 2, y - R * 0.84); }
+  }
+  function drawWays(c, spotsOf, startOf, labels, inside, [thick, big, small], ticks) { // the curves, on the map or in the lens
+    const curves = scene.curves, fg = css("fg"), bg = css("bg");
+    for (let k = curves.length - 1; k >= 0; k--) {
+      const curve = curves[k], spots = spotsOf(curve), start = startOf(curve), ink = k ? pinColor(k - 1) : fg, { here, own, known } = way(c, curve, spots, k - 1, k ? thick * 0.7 : thick);
+      if (apart(own, start) > 6) pen(c, [start, own], k ? ink : css("mut"), 1.5, [2, 4]);
+      if (!k && ticks) curve.levels.forEach((v, i) => { if (!curve.exact || i % 5 === 0) disc(c, spots[i], 2.5, bg, fg, 1.2); });
+      disc(c, start, k ? small : small + 1, bg, ink);
+      disc(c, here, k ? small : big, k ? ink : known ? css("acc") : bg, known ? bg : css("acc"));
+      if (k && ticks) labels.push([`${String.fromCharCode(65 + k)} ${curve.gene}`, here]);
+      if (!k && labels) annotate(c, [...ends(curve, spots, start), ...labels], curves.flatMap(spotsOf), inside);
+    }
   }
 
   function drawMap() {
-    const [c, W, H] = fit(map), M = place(W, H), fg = css("fg"), bg = css("bg");
-    if (!points.length) return;
-    if (!layer) layer = splat(M, W, H);
-    c.drawImage(layer, 0, 0, W, H);
-    const curves = scene.curves || [];
-    root.dataset.path = curves.length ? curves[0].levels.length : 0;
-    root.dataset.view = JSON.stringify([view.k, view.x, view.y].map(v => Math.round(v * 100) / 100));
-    if (curves.length) {
-      lensOf(M, W, H);
-      root.dataset.lens = glass.shown;
-      for (let k = curves.length - 1; k >= 0; k--) {
-        const curve = curves[k], spots = curve.xy.map(M.to), start = M.to(curve.start), own = M.to(at(curve, curve.own).xy);
-        if (Math.hypot(own[0] - start[0], own[1] - start[1]) > 6) line(c, [start, own], k ? pinColor(k - 1) : css("mut"), 1.5, [2, 4]);
-        const { here, known } = way(c, curve, spots, k - 1, k ? 3.5 : 5);
-        if (k === 0 && !glass.shown) for (const i of curve.near[at(curve, level).w > 0.5 ? at(curve, level).i + 1 : at(curve, level).i]) {
-          c.strokeStyle = fg; c.lineWidth = 1.2; c.beginPath(); c.arc(...M.to([points[2 * i], points[2 * i + 1]]), 4.5, 0, 7); c.stroke();
-        }
-        disc(c, start, 6, bg, k ? pinColor(k - 1) : fg);
-        disc(c, here, k ? 5.5 : 8, k ? pinColor(k - 1) : known ? css("acc") : bg, known ? bg : css("acc"));
-        if (k === 0 && !glass.shown) annotate(c, [["as it is", start], [`${curve.gene} 0`, spots[0]], [`${curve.gene} ${curve.levels.at(-1).toFixed(1)}`, spots.at(-1)]],
-          spots, q => q[0] > 4 && q[0] < W - 4 && q[1] > 4 && q[1] < H - 50);
-      }
-      if (glass.shown) drawLens(c, M, W, H);
-      else if (!scene.lens) annotate(c, [[`${curves[0].gene} moves nothing here`, M.to(curves[0].start)]], [], q => q[0] > 4 && q[0] < W - 4);
-    } else if (now.n === 1) {
-      const p = M.to([points[2 * now.row], points[2 * now.row + 1]]);
-      disc(c, p, 7, css("acc"), bg); c.strokeStyle = css("acc"); c.lineWidth = 2; c.beginPath(); c.arc(...p, 12, 0, 7); c.stroke();
+    if (!points.length) return void fit(map);
+    const [W, H, w, h] = sizeOf(map), to = place(W, H), fg = css("fg"), curves = scene.curves || [];
+    if (curves.length) lensOf(to, W, H);
+    if (stale || cells.width !== w || cells.height !== h) drawCells(to);
+    const f = view.k / seenAt.k, away = seenAt !== view; // moved as a picture, and drawn when it rests
+    cells.style.transform = away ? `translate(${view.x - seenAt.x * f}px, ${view.y - seenAt.y * f}px) scale(${f})` : "";
+    if (away) { clearTimeout(settling); settling = setTimeout(() => { stale = true; draw(); }, 120); }
+    const shown = curves.length && glass.shown, [c] = fit(map);
+    if (root.classList.contains("vx-print")) { // Chromium prints no layer of pixels
+      const [colors, faded] = shades();
+      for (let i = 0; i < points.length / 2; i++) { c.globalAlpha = faded[i] ? 0.15 : 0.6; disc(c, spotAt(to, i), points.length > 16000 ? 1.5 : 3, `rgb(${colors.subarray(3 * i, 3 * i + 3)})`); }
+      c.globalAlpha = 1;
     }
-    if (spot !== null) { c.strokeStyle = fg; c.lineWidth = 2; c.beginPath(); c.arc(...M.to([points[2 * spot], points[2 * spot + 1]]), 6, 0, 7); c.stroke(); }
-    if (cross) { c.strokeStyle = fg; c.lineWidth = 2; c.beginPath(); c.moveTo(cross[0] - 10, cross[1]); c.lineTo(cross[0] + 10, cross[1]); c.moveTo(cross[0], cross[1] - 10); c.lineTo(cross[0], cross[1] + 10); c.stroke(); }
-    if (outline && lasso) { c.setLineDash([5, 4]); c.strokeStyle = fg; c.lineWidth = 1.5; c.beginPath(); outline.forEach((p, i) => i ? c.lineTo(...p) : c.moveTo(...p)); c.stroke(); c.setLineDash([]); }
+    if (shown) {
+      const [x, y, R] = glass.spot, r = Math.ceil(R + 16), o = to(curves[0].start);
+      ring(c, o, 14, fg, 1.5);
+      c.drawImage(still("lens", `${x} ${y} ${o.map(Math.round)}`, 2 * r, 2 * r, g => { g.translate(r - x, r - y); drawGlass(g, o); }), x - r, y - r, 2 * r, 2 * r);
+    }
+    Object.assign(root.dataset, { path: curves.length ? curves[0].levels.length : 0, view: JSON.stringify([view.k, view.x, view.y].map(v => Math.round(v * 100) / 100)), lens: Boolean(shown) });
+    if (curves.length) {
+      const inside = q => q[0] > 4 && q[0] < W - 4 && q[1] > 4 && q[1] < H - 50, a = at(curves[0], level);
+      if (!shown) for (const i of curves[0].near[a.w > 0.5 ? a.i + 1 : a.i]) ring(c, spotAt(to, i), 4.5, fg, 1.2);
+      drawWays(c, each => each.xy.map(to), each => to(each.start), shown || !scene.lens ? null : [], inside, [5, 8, 5], false);
+      if (shown) {
+        const [x, y, R] = glass.spot;
+        c.save(); c.beginPath(); c.arc(x, y, R - 1, 0, 7); c.clip();
+        drawWays(c, each => each.uv.map(glass.to), () => glass.to([0, 0]), R > 90 ? [] : null, q => apart(q, [x, y]) < R - 4, [5.5, 10, 6], true);
+        c.restore();
+      } else if (!scene.lens) annotate(c, [[`${curves[0].gene} moves nothing here`, to(curves[0].start)]], [], q => q[0] > 4 && q[0] < W - 4);
+    } else if (now.n === 1) {
+      const p = spotAt(to, now.row);
+      disc(c, p, 7, css("acc"), css("bg")); ring(c, p, 12, css("acc"), 2);
+    }
+    if (spot !== null) ring(c, spotAt(to, spot), 6, fg, 2);
+    if (cross) for (const [x, y] of [[10, 0], [0, 10]]) pen(c, [[cross[0] - x, cross[1] - y], [cross[0] + x, cross[1] + y]], fg, 2);
+    if (outline && lasso) pen(c, outline, fg, 1.5, [5, 4]);
   }
 
   let shownRows = [];
@@ -455,49 +447,45 @@ function render({ model, el }) {
     }));
   }
   function drawGenes() {
-    const [c, W, H] = fit(genes), curves = scene.curves;
-    if (!curves) {
-      c.font = "13px system-ui, sans-serif"; c.fillStyle = css("mut");
-      c.fillText("Hold a gene to see which genes go with it.", 4, 30);
-      return;
-    }
-    const A = curves[0], L = A.levels, top = L.at(-1), a = at(A, level), fg = css("fg"), mut = css("mut"), soft = css("line");
-    const n0 = 96, s0 = 104, s1 = W - 190, X = q => s0 + (s1 - s0) * q / (top || 1), h = 22, z = W - 56, room = 50;
-    const others = curves.slice(1).map(each => [each, at(each, levelOf(each))]);
-    const big = Math.max(1e-6, ...shownRows.flatMap(r => curves.flatMap(each => each.values[r].map(v => Math.abs(v - each.before[r])))));
-    c.font = "12.5px system-ui, sans-serif"; c.textBaseline = "middle";
-    shownRows.forEach((r, k) => {
-      const y = 18 + h * k, m = y + h / 2, v = A.values[r], s = A.spread[r];
-      const low = Math.min(...v.map((u, i) => Math.max(0, u - s[i]))), high = Math.max(...v.map((u, i) => u + s[i]), low + 0.2);
-      const Y = u => y + h - 3 - (u - low) / (high - low) * (h - 6);
-      c.fillStyle = soft; c.beginPath();
-      v.forEach((u, i) => c.lineTo(X(L[i]), Y(u + s[i])));
-      for (let i = v.length - 1; i >= 0; i--) c.lineTo(X(L[i]), Y(Math.max(0, v[i] - s[i])));
-      c.fill();
-      others.forEach(([each], p) => {
-        if (each.gene !== A.gene) return;
-        c.strokeStyle = pinColor(p); c.lineWidth = 1.2; c.beginPath();
-        each.values[r].forEach((u, i) => c.lineTo(X(Math.min(each.levels[i], top)), clamp(Y(u), y + 1, y + h - 1))); c.stroke();
-      });
-      c.strokeStyle = fg; c.lineWidth = 1.5; c.beginPath(); v.forEach((u, i) => c.lineTo(X(L[i]), Y(u))); c.stroke();
-      const value = a.value(r), change = value - A.before[r], spread = a.spread(r), end = v[0] - A.before[r], scale = room / big;
+    const [c, W, H] = fit(genes), curves = scene.curves, fg = css("fg"), mut = css("mut");
+    if (!curves) { c.fillStyle = mut; c.fillText("Hold a gene to see which genes go with it.", 4, 30); return; }
+    const A = curves[0], L = A.levels, top = L.at(-1), a = at(A, level), wide = W > 400, z = W - 60, s1 = wide ? W - 204 : W - 168;
+    const s0 = 104, X = q => s0 + (s1 - s0) * q / (top || 1), h = 22, room = 54, others = curves.slice(1).map(each => [each, at(each, levelOf(each))]);
+    const most = reach => Math.max(1e-6, ...shownRows.flatMap(r => curves.flatMap(each => each.values[r].map((v, i) => Math.abs(v - each.before[r]) + reach * each.spread[r][i]))));
+    const scale = room / Math.min(most(1), 1.8 * most(0)), x = d => z + clamp(d * scale, -room - 4, room + 4);
+    const write = (c, text, at, y, align = "right", ink = mut) => { c.textAlign = align; c.fillStyle = ink; c.fillText(text, at, y); };
+    const rows = shownRows.map((r, k) => {
+      const y = 18 + h * k, v = A.values[r], s = A.spread[r], low = Math.min(...v.map((u, i) => Math.max(0, u - s[i]))), high = Math.max(...v.map((u, i) => u + s[i]), low + 0.2);
+      return { r, y, v, s, Y: u => clamp(y + h - 3 - (u - low) / (high - low) * (h - 6), y + 1, y + h - 1) };
+    }), end = 18 + h * rows.length, now_ = wide ? s1 + 76 : s1 + 40;
+    c.drawImage(still("genes", "", W, H, g => { // the curves; the rest moves with the level
+      g.textBaseline = "middle";
+      for (const { r, y, v, s, Y } of rows) {
+        g.fillStyle = css("line"); g.beginPath();
+        v.forEach((u, i) => g.lineTo(X(L[i]), Y(u + s[i])));
+        for (let i = v.length - 1; i >= 0; i--) g.lineTo(X(L[i]), Y(Math.max(0, v[i] - s[i])));
+        g.fill();
+        others.forEach(([each], p) => each.gene === A.gene && pen(g, each.values[r].map((u, i) => [X(Math.min(each.levels[i], top)), Y(u)]), pinColor(p), 1.2));
+        pen(g, v.map((u, i) => [X(L[i]), Y(u)]), fg, 1.5);
+        if (wide) write(g, A.before[r].toFixed(2), s1 + 38, y + h / 2);
+        g.setLineDash([2, 2]); g.strokeStyle = mut; g.lineWidth = 1; g.strokeRect(Math.min(z, x(v[0] - A.before[r])), y + 4, Math.abs(x(v[0] - A.before[r]) - z), h - 8);
+      }
+      pen(g, [[z, 18], [z, end]], mut); pen(g, [[X(A.own), 16], [X(A.own), end]], mut, 1, [3, 3]);
+      write(g, `${rows.length} of ${number(about.genes)}`, 4, 7, "left"); write(g, wide ? `by ${A.gene}, band: ${scene.interval}` : `by ${A.gene}`, s0, 7, "left");
+      if (wide) write(g, "was", s1 + 38, 7);
+      write(g, "now", now_, 7); write(g, "change", z, 7, "center");
+    }), 0, 0, W, H);
+    c.textBaseline = "middle";
+    for (const { r, y, Y } of rows) {
+      const box = (ink, d, from, tall) => { c.fillStyle = ink; c.fillRect(Math.min(z, x(d)), from, Math.abs(x(d) - z), tall); };
+      const value = a.value(r), change = value - A.before[r], spread = a.spread(r), tall = (h - 6) / (others.length + 1);
       disc(c, [X(level), Y(value)], 3, css("acc"), css("bg"), 1);
-      c.textAlign = "right"; c.fillStyle = mut; c.fillText(A.before[r].toFixed(2), s1 + 38, m); c.fillStyle = fg; c.fillText(value.toFixed(2), s1 + 76, m);
-      c.strokeStyle = mut; c.lineWidth = 1; c.setLineDash([2, 2]); c.strokeRect(Math.min(z, z + end * scale), y + 4, Math.abs(end) * scale, h - 8); c.setLineDash([]);
-      const high2 = others.length ? (h - 6) / (others.length + 1) : h - 6;
-      c.fillStyle = change > 0 ? css("up") : css("down"); c.fillRect(Math.min(z, z + change * scale), y + 3, Math.abs(change) * scale, high2);
-      others.forEach(([each, there], p) => {
-        const d = there.value(r) - each.before[r];
-        c.fillStyle = pinColor(p); c.fillRect(Math.min(z, z + d * scale), y + 3 + high2 * (p + 1), Math.abs(d) * scale, high2 - 1);
-      });
-      c.strokeStyle = fg; c.beginPath(); c.moveTo(clamp(z + (change - spread) * scale, z - room - 4, W), y + 3 + high2 / 2); c.lineTo(clamp(z + (change + spread) * scale, 0, z + room + 4), y + 3 + high2 / 2); c.stroke();
-      c.strokeStyle = mut; c.beginPath(); c.moveTo(z, y); c.lineTo(z, y + h); c.stroke();
-    });
-    const end = 18 + h * shownRows.length;
-    c.strokeStyle = css("acc"); c.lineWidth = 1.2; c.beginPath(); c.moveTo(X(level), 16); c.lineTo(X(level), end); c.stroke();
-    c.strokeStyle = mut; c.setLineDash([3, 3]); c.beginPath(); c.moveTo(X(A.own), 16); c.lineTo(X(A.own), end); c.stroke(); c.setLineDash([]);
-    c.fillStyle = mut; c.font = "11.5px system-ui, sans-serif"; c.textAlign = "left"; c.fillText(`${shownRows.length} of ${number(about.genes)}`, 4, 7); c.fillText(`by ${A.gene}, band: ${scene.interval}`, s0, 7);
-    c.textAlign = "right"; c.fillText("was", s1 + 38, 7); c.fillText("now", s1 + 76, 7); c.textAlign = "center"; c.fillText("change", z, 7);
+      write(c, value.toFixed(2), now_, y + h / 2, "right", fg);
+      box(css(change > 0 ? "up" : "down"), change, y + 3, tall);
+      others.forEach(([each, there], p) => box(pinColor(p), there.value(r) - each.before[r], y + 3 + tall * (p + 1), tall - 1));
+      pen(c, [[x(change - spread), y + 3 + tall / 2], [x(change + spread), y + 3 + tall / 2]], fg);
+    }
+    pen(c, [[X(level), 16], [X(level), end]], css("acc"), 1.2);
     c.textAlign = "left"; c.textBaseline = "alphabetic";
     root.dataset.genes = shownRows.map(r => a.value(r).toFixed(3)).join(" ");
   }
@@ -506,26 +494,28 @@ function render({ model, el }) {
     const [c, W, H] = fit(fate);
     best.textContent = away.textContent = "";
     if (!scene.curves) return;
-    const A = scene.curves[0], L = A.levels, top = L.at(-1), X = q => 1 + (W - 2) * q / (top || 1), high = H - 14, a = at(A, level);
-    const F = scene.fate, shares = k => lerp(F.shares[a.i][k], F.shares[a.i + 1][k], a.w);
-    c.fillStyle = css("line"); c.fillRect(1, 0, W - 2, high);
-    for (let i = 0; i + 1 < L.length; i++) {
-      let y = high;
-      F.colors.forEach((hex, k) => {
-        const v = (F.shares[i][k] + F.shares[i + 1][k]) / 2 * high;
-        c.fillStyle = `rgb(${readable(rgb(hex))})`; c.fillRect(X(L[i]), y - v, X(L[i + 1]) - X(L[i]) + 0.7, v);
-        y -= v;
+    const A = scene.curves[0], L = A.levels, F = scene.fate, X = q => Math.round(1 + (W - 2) * q / (L.at(-1) || 1)), high = H - 14, a = at(A, level);
+    c.drawImage(still("fate", "", W, H, g => {
+      g.fillStyle = css("line"); g.fillRect(1, 0, W - 2, high);
+      const floor = L.slice(1).map(() => high), tops = F.colors.map((hex, k) => floor.map((y, i) => { // from the bottom up
+        const tall = (F.shares[i][k] + F.shares[i + 1][k]) / 2 * high;
+        g.fillStyle = `rgb(${readable(rgb(hex))})`; g.fillRect(X(L[i]), y - tall, X(L[i + 1]) - X(L[i]), tall);
+        floor[i] -= tall;
+        return [tall, y - tall / 2, (X(L[i]) + X(L[i + 1])) / 2];
+      }));
+      L.slice(1).forEach((to, i) => {
+        const d = (A.distance[i] + A.distance[i + 1]) / 2, kind = d > A.edge ? 2 : d > 0.75 * A.edge ? 1 : 0; // thicker, too: not by colour alone
+        g.fillStyle = css(["near", "mid", "far"][kind]); g.fillRect(X(L[i]), H - [3, 6, 9][kind], X(to) - X(L[i]), [3, 6, 9][kind]);
       });
-      const d = (A.distance[i] + A.distance[i + 1]) / 2;
-      c.fillStyle = d > FAR ? css("far") : d > NEAR ? css("mid") : css("near");
-      const thick = d > FAR ? 9 : d > NEAR ? 6 : 3; // not by colour alone
-      c.fillRect(X(L[i]), H - thick, X(L[i + 1]) - X(L[i]) + 0.7, thick);
-    }
-    c.strokeStyle = css("bg"); c.lineWidth = 5; c.beginPath(); c.moveTo(X(level), 0); c.lineTo(X(level), H); c.stroke();
-    c.strokeStyle = css("fg"); c.lineWidth = 2; c.beginPath(); c.moveTo(X(level), 0); c.lineTo(X(level), H); c.stroke();
-    const like = F.names.map((name, k) => [shares(k), name]).sort((p, q) => q[0] - p[0]).filter(each => each[0] > 0.02).slice(0, 2);
+      tops.forEach((each, k) => { // its name where it is widest, if that is high enough
+        const [tall, y, x] = each.reduce((p, q) => q[0] > p[0] + 0.5 ? q : p), w = g.measureText(F.names[k]).width;
+        if (tall > 20) label(g, F.names[k], [clamp(x - w / 2, 8, W - w - 8), y + 4]);
+      });
+    }), 0, 0, W, H);
+    pen(c, [[X(level), 0], [X(level), H]], css("bg"), 5); pen(c, [[X(level), 0], [X(level), H]], css("fg"), 2);
+    const like = F.names.map((name, k) => [lerp(F.shares[a.i][k], F.shares[a.i + 1][k], a.w), name]).sort((p, q) => q[0] - p[0]).filter(each => each[0] > 0.02).slice(0, 2);
     best.textContent = like.map(([v, name]) => `${Math.round(100 * v)} % ${name}`).join(", ");
-    away.textContent = `Distance from measured cells: ${a.distance.toFixed(1)} × usual${a.distance > FAR ? ", beyond the data" : ""}`;
+    away.textContent = `Distance from measured cells: ${a.distance.toFixed(1)} × usual${a.distance > A.edge ? ", beyond the data" : ""}`;
   }
 
   // ---- the levels of genes
@@ -554,9 +544,9 @@ function render({ model, el }) {
       });
       const to = (text, value, title) => button(text, () => set(value), { title });
       return make("div", { class: "vx-dose" },
-        make("div", { class: "vx-gene-name" }, make("strong", { text: dose.gene }), box, track.note), track,
+        make("div", { class: "vx-gene-name" }, make("strong", { text: dose.gene }), remove, box, track.note), track,
         make("div", { class: "vx-buttons" }, to("Knock out", 0, "level 0"), to("As it is", dose.own, "the own level of the cell"),
-          ...(still ? [] : [button("▶ Play", play)]), remove));
+          ...(calm ? [] : [button("▶ Play", play)])));
     }));
     if (!doses.length) rows.append(make("p", { class: "vx-hint", text: "Type a gene above, or press /, to hold it and move its level." }));
     if (!doses.length) track = null;
@@ -616,10 +606,10 @@ function render({ model, el }) {
 
   function drawWords() {
     const A = scene.curves && scene.curves[0], held = doses.map(d => `${d.gene} ${d.own.toFixed(2)} → ${(d.gene === now.gene ? level : d.level).toFixed(2)}`);
-    who.textContent = `${now.who}${now.kind ? ` · ${now.kind}` : ""} ▾`;
+    whoName.textContent = now.who; whoKind.textContent = `${now.kind ? ` · ${now.kind}` : ""} ▾`;
     question.textContent = held.join(", ");
-    trustChip.textContent = `by ${A ? A.by : now.source}${scene.signal != null && root.clientWidth > 560 ? ` · signal ${scene.signal.toFixed(2)}` : ""} ▾`;
-    const a = A && at(A, level), beyond = a && (a.distance > FAR || level > A.range + 1e-6);
+    trustChip.textContent = `by ${A ? A.by : now.source}${scene.signal != null && root.clientWidth > 1290 ? ` · signal ${scene.signal.toFixed(2)}` : ""} ▾`;
+    const a = A && at(A, level), beyond = a && (a.distance > A.edge || level > A.range + 1e-6);
     kept.textContent = !A ? "nothing held" : scene.little ? `little is known of ${A.gene}` : beyond ? "beyond the data" : "prediction";
     kept.classList.toggle("vx-warn", Boolean(A && (scene.little || beyond)));
     root.classList.toggle("vx-little", Boolean(scene.little));
@@ -631,42 +621,36 @@ function render({ model, el }) {
       + `Genes that change most: ${change.slice(0, 5).map(([d, gene]) => `${gene} ${d > 0 ? "up" : "down"} ${Math.abs(d).toFixed(2)}`).join(", ")}.`;
   }
   let queued = false, frames = 0;
+  const paintAll = () => { drawMap(); drawGenes(); drawFate(); drawDose(); drawWords(); };
   function draw() {
     if (queued) return;
     queued = true;
     requestAnimationFrame(() => {
       queued = false;
       const begun = performance.now();
-      drawMap(); drawGenes(); drawFate(); drawDose(); drawWords();
+      paintAll();
       root.dataset.frames = ++frames;
       (root.took ??= []).push(performance.now() - begun);
       if (root.took.length > 600) root.took.shift();
       if (!moving) sayWords();
     });
   }
-  function redraw() { layer = glass = null; draw(); }
+  function redraw() { stale = true; paint = glass = null; version++; draw(); }
 
   // ---- the map under the hand
   const spotOf = event => { const box = map.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+  const takes = i => only === null || color.kind !== "labels" || codes[i] === only; // not what the legend has put aside
   function nearest([x, y], reach = 14) {
-    const box = map.getBoundingClientRect(), M = place(box.width, box.height);
-    if (glass && glass.shown && Math.hypot(x - glass.cx, y - glass.cy) < glass.R) {
-      let best = -1, least = reach;
-      scene.lens.rows.forEach((i, j) => { const p = glass.to(scene.lens.uv[j]), d = Math.hypot(p[0] - x, p[1] - y); if (d < least) { least = d; best = i; } });
-      return best;
-    }
-    let best = -1, least = reach * reach;
-    for (let i = 0; i < points.length / 2; i++) {
-      if (only !== null && color.kind === "labels" && codes[i] !== only) continue;
-      const [u, v] = M.to([points[2 * i], points[2 * i + 1]]), d = (u - x) ** 2 + (v - y) ** 2;
-      if (d < least) { least = d; best = i; }
-    }
+    const [W, H] = sizeOf(map), to = place(W, H);
+    let best = -1, least = reach;
+    const tries = (p, i) => { const d = apart(p, [x, y]); if (d < least) { least = d; best = i; } };
+    if (glass && glass.shown && apart(glass.spot, [x, y]) < glass.R) scene.lens.rows.forEach((i, j) => tries(glass.to(scene.lens.uv[j]), i));
+    else for (let i = 0; i < points.length / 2; i++) if (takes(i)) tries(spotAt(to, i), i);
     return best;
   }
   function zoom(factor, [x, y] = [map.clientWidth / 2, map.clientHeight / 2]) { // what is under the pointer stays there
     const k = factor ? clamp(view.k * factor, 1, 60) : 1, f = k / view.k;
     view = k === 1 ? { k: 1, x: 0, y: 0 } : { k, x: x - (x - view.x) * f, y: y - (y - view.y) * f };
-    layer = null;
     draw();
   }
   map.addEventListener("wheel", event => { // a page has to be scrolled past a map: only with Ctrl, or once it was chosen
@@ -687,27 +671,28 @@ function render({ model, el }) {
     if (outline) {
       const [x, y] = outline.at(-1);
       outline.push(p);
-      if (!lasso && far(outline) > 4) { view.x += p[0] - x; view.y += p[1] - y; layer = null; }
+      if (!lasso && far(outline) > 4) view = { k: view.k, x: view.x + p[0] - x, y: view.y + p[1] - y };
       return draw();
     }
     const row = nearest(p);
     if ((row < 0 ? null : row) === spot) return;
     spot = row < 0 ? null : row;
+    root.dataset.spot = spot ?? "";
     tip.hidden = true;
     if (spot !== null) { send("name", { row: spot }); tip.at = p; }
     draw();
   });
-  const far = spots => Math.max(...spots.map(p => Math.hypot(p[0] - spots[0][0], p[1] - spots[0][1])));
+  const far = spots => Math.max(...spots.map(p => apart(p, spots[0])));
   map.addEventListener("pointerup", event => {
     if (!outline) return;
     const drawn = outline, p = spotOf(event);
     outline = null;
     if (far(drawn) < 5) { const row = nearest(p, 20); if (row >= 0) act("rows", {}, [new Uint32Array([row]).buffer]); }
     else if (lasso) {
-      const box = map.getBoundingClientRect(), M = place(box.width, box.height), inside = [];
+      const [W, H] = sizeOf(map), to = place(W, H), inside = [];
       for (let i = 0; i < points.length / 2; i++) {
-        if (only !== null && color.kind === "labels" && codes[i] !== only) continue;
-        const [x, y] = M.to([points[2 * i], points[2 * i + 1]]);
+        if (!takes(i)) continue;
+        const [x, y] = spotAt(to, i);
         let odd = false;
         for (let j = 0, k = drawn.length - 1; j < drawn.length; k = j++) {
           const [[a, b], [s, t]] = [drawn[j], drawn[k]];
@@ -739,7 +724,7 @@ function render({ model, el }) {
     const toggle = code => () => { only = only === code ? null : code; layLegend(); redraw(); };
     const hover = code => ({ onpointerenter: () => { lit = code; redraw(); }, onpointerleave: () => { lit = null; redraw(); } });
     const key = (text, shadeOf, code) => {
-      const made = button("", toggle(code), { "aria-pressed": String(only === code), ...hover(code) });
+      const made = button("", toggle(code), { "aria-pressed": String(only === code), title: text, ...hover(code) });
       made.append(make("i", { style: `background:${shadeOf}` }), text);
       return made;
     };
@@ -798,9 +783,8 @@ function render({ model, el }) {
   }
   function heardScene() {
     scene = model.get("scene");
-    scene.number = (scene.number || 0) + Math.random();
     trustList.replaceChildren(...(scene.trust || []).map(text => make("li", { text })));
-    glass = null;
+    glass = null; version++;
     layPins(); layRows(); draw();
   }
   function heardSaid() {
@@ -877,9 +861,17 @@ function render({ model, el }) {
   const outside = event => { if (open && !open.contains(event.target) && event.target !== open.opener) toggle(open, open.opener); };
   addEventListener("pointerdown", outside);
   const scheme = matchMedia("(prefers-color-scheme: dark)");
+  const printed = event => { // as it stands on the screen, by day, and as wide as a sheet of paper
+    const begins = event.type === "beforeprint", { width, height } = root.getBoundingClientRect();
+    if (begins) for (const [name, value] of [["wide", `${width}px`], ["high", `${height}px`], ["zoom", 700 / width]]) root.style.setProperty(`--vx-${name}`, value);
+    root.classList.toggle("vx-print", begins);
+    restyled(); paintAll();
+  };
+  for (const name of ["beforeprint", "afterprint"]) addEventListener(name, printed);
   const restyled = () => { style = {}; layLegend(); layPins(); redraw(); };
   scheme.addEventListener("change", restyled);
   const sized = new ResizeObserver(() => {
+    if (root.classList.contains("vx-print")) return;
     root.classList.toggle("vx-narrow", root.clientWidth < 1000);
     root.classList.toggle("vx-tiny", root.clientWidth < 560);
     style = {};
@@ -898,7 +890,7 @@ function render({ model, el }) {
   return () => {
     clearInterval(pulse); sized.disconnect(); themed.disconnect();
     removeEventListener("keydown", keyed); removeEventListener("pointerdown", outside); removeEventListener("hashchange", hashed);
-    document.removeEventListener("visibilitychange", visible); scheme.removeEventListener("change", restyled);
+    document.removeEventListener("visibilitychange", visible); scheme.removeEventListener("change", restyled); removeEventListener("beforeprint", printed); removeEventListener("afterprint", printed);
     model.off("msg:custom", message);
   };
 }

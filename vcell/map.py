@@ -8,7 +8,7 @@ __all__ = ['log', 'group_colors', 'CellMap', 'embed']
 # %% ../nbs/12_map.ipynb #imports
 import logging
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,6 +135,35 @@ class CellMap:
     def distance(self, states: np.ndarray) -> np.ndarray:
         "How far each state is from the nearest known cell, (states,): 1 is usual between neighbouring cells."
         return self._near(states)[0][:, 0] / self._usual
+
+    def lens(
+        self,
+        start: np.ndarray,  # (genes,) where the paths start
+        paths: Sequence[np.ndarray],  # (steps, genes) each: how far their states are from where they start
+        *,
+        n: int = 400,  # cells
+    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+        """Rows of the cells nearest to the first path, their places (cells, 2), and those of each path, in its plane.
+
+        The first axis goes the way of the first path, the second that of the path which leaves it most or, with none,
+        that in which these cells differ most. Seen from the start; 1 is the usual distance between neighbours.
+        """
+        origin = (start[self.columns] - self.center) @ self.axes.T
+        ways = [path[:, self.columns] @ self.axes.T for path in paths]
+        some = ways[0][:: -(-len(ways[0]) // 20)]
+        distance, rows = (each.ravel() for each in self._nearest(origin + np.vstack([0 * some[:1], some]), n))
+        rows = rows[np.argsort(distance, kind="stable")]
+        rows = rows[np.sort(np.unique(rows, return_index=True)[1])][:n]
+        around, along = self.scores[rows] - origin, ways[0][-1] - ways[0][0]
+        along = along / np.linalg.norm(along) if np.linalg.norm(along) > 1e-9 else np.eye(len(along))[0]
+        aside = [way[-1] - way[0] - ((way[-1] - way[0]) @ along) * along for way in ways]
+        across = max(aside, key=np.linalg.norm)
+        if not np.linalg.norm(across) > 1e-3:
+            beside = around - np.outer(around @ along, along)
+            across = np.linalg.svd(beside - beside.mean(0), full_matrices=False)[2][0]
+            across = across - (across @ along) * along
+        plane = np.stack([along, across / max(np.linalg.norm(across), 1e-12)], 1) / self._usual
+        return rows, around @ plane, [way @ plane for way in ways]
 
     @styled
     def plot(

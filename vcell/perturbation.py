@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['log', 'PALETTES', 'Progress', 'Request', 'level_of', 'request', 'chosen_cells', 'Effect', 'words_of',
-           'default_effect', 'effect_of', 'Network', 'slices', 'as_seen', 'perturb', 'in_order', 'draw_path',
-           'Trajectory', 'Start', 'start_of', 'path_from', 'trajectory']
+           'default_effect', 'effect_of', 'Network', 'slices', 'as_seen', 'perturb', 'in_order', 'draw_path', 'seen_of',
+           'away_of', 'Trajectory', 'Start', 'start_of', 'path_from', 'trajectory']
 
 # %% ../nbs/14_perturbation.ipynb #imports
 import html
@@ -21,7 +21,6 @@ import scipy.sparse as sp
 from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-from scipy.spatial.distance import cdist
 from tqdm.auto import tqdm
 
 from .association import Association, Change, associate, levels_of
@@ -364,27 +363,6 @@ def draw_path(
     ax.scatter(x[-1], y[-1], s=size * 3.5, marker="X", color=INK, edgecolor="w", lw=0.8, zorder=5)
 
 # %% ../nbs/14_perturbation.ipynb #draw-close
-def _lens(map: CellMap, states: np.ndarray, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """States (steps, 2) and the `n` cells nearest to them (cells, 2; NaN for all others) in the plane of the path.
-
-    The first axis goes from the start to the end, the second is that in which these cells differ most; the unit is the
-    usual distance from one of them to its nearest.
-    """
-    scores = (states[:, map.columns] - map.center) @ map.axes.T
-    away = cdist(map.scores, scores[:: max(1, len(scores) // 20)]).min(1)
-    rows = np.argsort(away, kind="stable")[:n]
-    near, along = map.scores[rows] - scores[0], scores[-1] - scores[0]
-    along = along / np.linalg.norm(along) if np.linalg.norm(along) > 1e-9 else np.eye(len(along))[0]
-    rest = near - near.mean(0)
-    across = np.linalg.svd(rest - np.outer(rest @ along, along), full_matrices=False)[2][0]
-    apart = cdist(near, near)
-    np.fill_diagonal(apart, np.inf)
-    plane = np.column_stack([along, across]) / max(float(np.median(apart.min(1))), 1e-9)
-    cells = np.full((len(map.scores), 2), np.nan)
-    cells[rows] = near @ plane
-    return (scores - scores[0]) @ plane, cells
-
-
 def _draw_close(ax: Axes, map: CellMap, states: np.ndarray, color: Any, palette: str, beyond: np.ndarray) -> Axes:
     "The path in its own plane, in Axes beside those of the map, which shows where it is. Returns the new Axes."
     spec = ax.get_subplotspec()
@@ -394,7 +372,9 @@ def _draw_close(ax: Axes, map: CellMap, states: np.ndarray, color: Any, palette:
         grid = spec.subgridspec(1, 2)
         ax.set_subplotspec(grid[0])
         close = ax.figure.add_subplot(grid[1])
-    places, cells = _lens(map, states)
+    rows, around, (places,) = map.lens(states[0], [states - states[0]], n=200)
+    cells = np.full((len(map.scores), 2), np.nan)
+    cells[rows] = around
     middle, extent = (places.max(0) + places.min(0)) / 2, np.ptp(places, 0).max()
     near = np.sort(np.abs(cells - middle).max(1))[:6].max()
     half = np.clip(near, 0.65 * extent, 1.6 * extent) if extent > 0 else near
@@ -444,6 +424,21 @@ def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     "Distances between rows (rows of a, rows of b), by one product: `cdist` takes many times as long over many genes."
     a, b = a.astype(np.float64), b.astype(np.float64)
     return np.sqrt(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0))
+
+
+def seen_of(model: MaskedAutoencoder, adata: AnnData, n: int = 1000, seed: int = 0) -> tuple[np.ndarray, float]:
+    "Expected profiles of `n` cells, (n, genes), and the distance that all but one in twenty keep from their nearest."
+    rows = np.sort(np.random.default_rng(seed).permutation(adata.n_obs)[:n])
+    cells = profiles_of(model, cells_of(cells_for(model, adata[rows])))
+    apart = _apart(cells, cells)
+    np.fill_diagonal(apart, np.inf)
+    return cells, max(float(np.quantile(apart.min(1), 0.95)), 1e-9)
+
+
+def away_of(states: np.ndarray, seen: tuple[np.ndarray, float]) -> tuple[np.ndarray, float]:
+    "How far states are from the nearest of the cells of `seen_of`, (states,), and from where on that is beyond them."
+    away = _apart(states, seen[0]).min(1) / seen[1]
+    return away, max(1.0, 1.05 * float(away[0]))
 
 
 @dataclass(repr=False)
@@ -514,12 +509,7 @@ class Trajectory:
         outside of the data. Worked out once.
         """
         if (n, seed) not in self._away:
-            rows = np.sort(np.random.default_rng(seed).permutation(self.adata.n_obs)[:n])
-            cells = profiles_of(self.model, cells_of(cells_for(self.model, self.adata[rows])))
-            apart = _apart(cells, cells)
-            np.fill_diagonal(apart, np.inf)
-            usual = np.quantile(apart.min(1), 0.95)
-            self._away[n, seed] = _apart(self.states, cells).min(1) / max(usual, 1e-9)
+            self._away[n, seed] = away_of(self.states, seen_of(self.model, self.adata, n, seed))[0]
         return pd.Series(self._away[n, seed], name="distance").rename_axis("step")
 
     @property
