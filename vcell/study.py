@@ -194,8 +194,7 @@ def picture(draw: Callable[..., Any], width: float, height: float, columns: int 
         draw(*figure.subplots(1, columns, squeeze=False)[0])
         content = io.BytesIO()
         undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)  # the same bytes every time
-        whole = {"bbox_inches": "tight", "pad_inches": 0.04}  # words may be wider than the figure
-        figure.savefig(content, format=format, dpi=300, metadata=undated, **whole)
+        figure.savefig(content, format=format, dpi=300, metadata=undated, bbox_inches="tight", pad_inches=0.04)
     return content.getvalue()
 
 
