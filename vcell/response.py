@@ -770,6 +770,8 @@ class Response:
         half, tables, control = self.width(coverage) * std, {}, self._profile(context)
         up = self._p_up(change.to_numpy() / std.to_numpy())
         found = None if self.calls is None or self.calls.changed is None else self.calls.found(several)
+        if found is not None:  # what a gene does to itself is no answer
+            found[_membership([_label(name) for name in several], self.genes).nonzero()] = np.nan
         for place, name in enumerate(several):
             row, off = change.loc[name], half.loc[name]
             columns = {"control": control, "change": row, "std": std.loc[name]}
