@@ -487,9 +487,12 @@ def lonely(chromium: Browser, bundle: Path) -> None:
 
 
 def after_sleep(chromium: Browser, bundle: Path) -> None:
-    """A server that slept: the page says so until it is back; without its kernel it goes on from its link."""
-    with served(bundle) as (address, server):
+    """A server that slept: the page says so until it is back; without its kernel it goes on from its link.
+
+    It was started at a state, as `vcell explore` can be."""
+    with served(bundle, state=f"cell={OTHER}&hold=CST3:1.0&gene=CST3") as (address, server):
         visit = Visit(chromium, address)
+        until(lambda: OTHER in visit.words() and "1.00" in visit.words(), says="it did not open at the state")
         visit.quiet = True
         server.send_signal(signal.SIGSTOP)
         lost = visit.page.locator(".vx-lost")
