@@ -1094,7 +1094,8 @@ def explore_command(
         str | None, _option("What a visitor has to know; '' for nothing. Default: a new one.", envvar="VCELL_TOKEN")
     ] = None,
     idle: Annotated[int, _option("Minutes until a kernel that nobody talks to is ended.", default=True, min=1)] = 30,
-    warm: Annotated[int, _option("Kernels kept ready for the next visitors.", default=True, min=0)] = 1,
+    warm: Annotated[int, _option("0: nothing is made ready before the first visitor.", default=True, min=0)] = 1,
+    state: Annotated[str | None, _option("A link of an explorer of these cells: opened there.", metavar="LINK")] = None,
     no_browser: Annotated[bool, _option("Print the address and open nothing.", "--no-browser")] = False,
     quiet: bool = False,
 ) -> None:
@@ -1114,7 +1115,7 @@ def explore_command(
     bundle = DEMO
     if model is not None and place is not None:
         bundle = bundle_for(model, place, response=by, control=control, remove=_columns(remove))
-    serve(bundle, Serving(port, host, token, idle, warm, not no_browser))
+    serve(bundle, Serving(port, host, token, idle, warm, not no_browser, state=state or ""))
 
 # %% ../nbs/23_cli.ipynb #main
 def _whole(words: Sequence[str]) -> None:
