@@ -241,8 +241,9 @@ class Association:
         a prediction is right.
         """
         profile, error = self.profiles(genes)
-        kept = np.isfinite(self.std) & ~np.isin(np.arange(len(self.std)), find_genes(self.readable, list(genes)))
-        noise = (error[:, kept] ** 2).sum(1) / np.maximum((profile[:, kept] ** 2).sum(1), 1e-12)
+        columns = find_genes(self.readable, list(genes))
+        kept = np.isfinite(self.std) & (columns[:, None] != np.arange(len(self.std)))  # but for itself
+        noise = (kept * error**2).sum(1) / np.maximum((kept * profile**2).sum(1), 1e-12)
         return pd.Series(np.clip(1 - noise, 0, 1), index=pd.Index(list(genes), name="gene"), name="signal")
 
     @property

@@ -651,7 +651,9 @@ def perturb_command(
             _changes(path).to_csv(folder / "genes.csv")
         written = f"\n\nAll genes are in {out / 'genes.csv'}, figures and states beside it.{written}"
     top = _changes(path).head(20).round(3).to_string()
-    return path_facts(path) | {"out": out}, f"{path.summary} {path.reach}\n\n{top}{written}"
+    unread = [f"{gene} (signal {share:.2f} of 1)" for gene, share in path.signal.items() if share < 0.3]
+    little = "" if not unread else f"\nLittle is known of {', '.join(unread)}: mostly sampling noise was read."
+    return path_facts(path) | {"out": out}, f"{path.summary} {path.reach}{little}\n\n{top}{written}"
 
 # %% ../nbs/23_cli.ipynb #scan
 def _scanned(
@@ -874,6 +876,8 @@ def predict_command(
     found, asked = load_model(learned), _columns(perturbations) or []
     if not isinstance(found, Response):
         raise ValueError(f"Found {type(found).__name__} in {learned}. Expected what `vcell learn` wrote.")
+    if strength > 1:
+        log.warning("beyond what was measured, which is 1: the response is taken on in proportion, a guess")
     if cells is not None:
         untreated = _read(str(cells), read=read, quiet=quiet)
         moved = found.predict(asked, untreated, strength=strength, counts=counts)
